@@ -1,0 +1,32 @@
+/**
+ * Turns values into bytes and back. Null never reaches a serde: a null key or value is null on the wire
+ * too, and a null value is a tombstone, told from empty bytes.
+ */
+export interface Serde<T> {
+  /** Name of the format with what tells it apart; equal formats may hand bytes on unchanged. */
+  readonly format: string;
+  /** Throws a TypeError that says what was expected when the value does not fit the format; never converts. */
+  serialize(value: T): Buffer;
+  /** Throws when the bytes are not in the format. */
+  deserialize(bytes: Buffer): T;
+  /**
+   * The serialized bytes as a latin1 string, one character a byte, where that costs less than making the bytes.
+   * Stores look keys up by it. Throws as `serialize` does.
+   */
+  latin1?(value: T): string;
+  /** Optional batch forms; nulls pass through. */
+  serializeBatch?(values: readonly (T | null)[]): (Buffer | null)[];
+  deserializeBatch?(bytes: readonly (Buffer | null)[]): (T | null)[];
+}
+
+/** Serializes in one call where the serde can, else one by one. */
+export function serializeAll<T>(serde: Serde<T>, values: readonly (T | null)[]): (Buffer | null)[] {
+  if (serde.serializeBatch) return serde.serializeBatch(values);
+  return values.map((value) => (value === null ? null : serde.serialize(value)));
+}
+
+/** Deserializes in one call where the serde can, else one by one. */
+export function deserializeAll<T>(serde: Serde<T>, bytes: readonly (Buffer | null)[]): (T | null)[] {
+  if (serde.deserializeBatch) return serde.deserializeBatch(bytes);
+  return bytes.map((one) => (one === null ? null : serde.deserialize(one)));
+}

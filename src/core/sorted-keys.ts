@@ -1,0 +1,99 @@
+/** Bounds of a scan; both inclusive unless said otherwise. */
+export interface KeyRange {
+  readonly gte?: string | undefined;
+  readonly lte?: string | undefined;
+  readonly lt?: string | undefined;
+  readonly reverse?: boolean | undefined;
+}
+
+/** The tail is merged into the sorted part once it holds more than this share of it. */
+const TAIL_SHARE = 1 / 64;
+const LEAST_TAIL = 64;
+
+/**
+ * A set of strings that can be walked in code-unit order, which for latin1 strings is byte order. Adding is
+ * a push; sorting is put off until a walk needs it, so keys that are never walked cost next to nothing.
+ */
+export class SortedKeys {
+  private sorted: string[];
+  private tail: string[] = [];
+
+  constructor(keys: Iterable<string>) {
+    this.sorted = [...new Set(keys)].sort(compare);
+  }
+
+  /** A key that is there already is kept once. */
+  add(key: string): void {
+    this.tail.push(key);
+  }
+
+  /** Keys in the range, each once, in order. The walk ends with the set's next change. */
+  *walk(range: KeyRange): Generator<string> {
+    this.settle();
+    const left = slice(this.sorted, range);
+    const right = slice(this.tail, range);
+    const before = range.reverse ? (a: string, b: string) => a > b : (a: string, b: string) => a < b;
+    const step = range.reverse ? -1 : 1;
+    let l = range.reverse ? left.end - 1 : left.start;
+    let r = range.reverse ? right.end - 1 : right.start;
+    let last: string | undefined;
+    for (;;) {
+      const fromLeft = l >= left.start && l < left.end ? this.sorted[l] : undefined;
+      const fromRight = r >= right.start && r < right.end ? this.tail[r] : undefined;
+      if (fromLeft === undefined && fromRight === undefined) return;
+      const takeLeft = fromRight === undefined || (fromLeft !== undefined && before(fromLeft, fromRight));
+      const key = (takeLeft ? fromLeft : fromRight) as string;
+      if (takeLeft) l += step;
+      else r += step;
+      if (key !== last) yield key;
+      last = key;
+    }
+  }
+
+  private settle(): void {
+    this.tail.sort(compare);
+    if (this.tail.length <= Math.max(LEAST_TAIL, this.sorted.length * TAIL_SHARE)) return;
+    this.sorted = merge(this.sorted, this.tail);
+    this.tail = [];
+  }
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+function slice(keys: readonly string[], range: KeyRange): { start: number; end: number } {
+  const start = range.gte === undefined ? 0 : search(keys, range.gte, false);
+  let end = keys.length;
+  if (range.lt !== undefined) end = Math.min(end, search(keys, range.lt, false));
+  if (range.lte !== undefined) end = Math.min(end, search(keys, range.lte, true));
+  return { start, end };
+}
+
+/** The index of the first key that is not below `bound`, or with `past` the first above it. */
+function search(keys: readonly string[], bound: string, past: boolean): number {
+  let low = 0;
+  let high = keys.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const key = keys[middle] as string;
+    if (key < bound || (past && key === bound)) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function merge(a: readonly string[], b: readonly string[]): string[] {
+  const merged: string[] = [];
+  let i = 0;
+  let j = 0;
+  while (i < a.length || j < b.length) {
+    const left = a[i];
+    const right = b[j];
+    const key = (right === undefined || (left !== undefined && left <= right) ? left : right) as string;
+    if (key === left) i++;
+    else j++;
+    if (merged[merged.length - 1] !== key) merged.push(key);
+  }
+  return merged;
+}

@@ -1,0 +1,148 @@
+import type { MaybePromise } from './maybe.js';
+import type { PartitionOffset } from './transport.js';
+
+export interface RangeOptions {
+  /** Descending order of the keys' bytes. */
+  reverse?: boolean;
+  /** At most so many entries. */
+  limit?: number;
+}
+
+/**
+ * Entries in the byte order of their serialized keys. A snapshot of the moment it was made. It closes itself
+ * when it is exhausted, on `break`, and at the end of the batch at the latest (S1).
+ */
+export interface StoreIterator<K, V> extends AsyncIterableIterator<[K, V]> {
+  /** Lets go of the snapshot; further reads end at once. Safe to call twice. */
+  return(): Promise<IteratorResult<[K, V]>>;
+}
+
+/**
+ * A task's key-value store as a processor sees it (S1). Writes are visible to reads at once and durable with
+ * the commit. A null or undefined key throws a TypeError; null as a value deletes.
+ */
+export interface KeyValueStore<K = unknown, V = unknown> {
+  readonly name: string;
+  get(key: K): V | null;
+  put(key: K, value: V | null): void;
+  /** Writes only when the key is absent; returns what was there before, null when it wrote. */
+  putIfAbsent(key: K, value: V): V | null;
+  /** Returns what was there. */
+  delete(key: K): V | null;
+  /** One value a key, in the keys' order; null where absent. A promise when cold keys have to be fetched. */
+  getBatch(keys: readonly K[]): MaybePromise<(V | null)[]>;
+  /** Writes in order; null deletes; the last write of a key wins. */
+  setBatch(entries: readonly (readonly [K, V | null])[]): void;
+  deleteBatch(keys: readonly K[]): void;
+  /** From and to are inclusive; undefined leaves that end open. */
+  range(from?: K, to?: K, options?: RangeOptions): StoreIterator<K, V>;
+  /** Keys whose serialized bytes start with those of `prefix`. */
+  prefixScan(prefix: K, options?: RangeOptions): StoreIterator<K, V>;
+  all(options?: RangeOptions): StoreIterator<K, V>;
+}
+
+/** One write on its way to a backend; null deletes. */
+export interface StoreWrite {
+  readonly key: Buffer;
+  readonly value: Buffer | null;
+}
+
+/** Bounds of a scan over serialized keys; both inclusive unless said otherwise. */
+export interface ByteRange extends RangeOptions {
+  readonly gte?: Buffer | undefined;
+  readonly lte?: Buffer | undefined;
+  /** Exclusive upper bound, for prefix scans. */
+  readonly lt?: Buffer | undefined;
+}
+
+/** A snapshot scan. */
+export interface ByteIterator {
+  /** The next entries in order, at least one while any is left; an empty array at the end. */
+  next(): MaybePromise<[Buffer, Buffer][]>;
+  close(): MaybePromise<void>;
+}
+
+/** What is read of one store of one task. */
+export interface StoreReader {
+  /** null when absent; empty bytes are a value. */
+  get(key: Buffer): Buffer | null;
+  getMany?(keys: readonly Buffer[]): MaybePromise<(Buffer | null)[]>;
+  /** Byte order of the keys. */
+  scan(range: ByteRange): ByteIterator;
+}
+
+/**
+ * Where the bytes of one store of one task live. What an engine must do is small; what it can do in batches is
+ * optional, looked up once, and otherwise done by a get/put loop (B7). `test/conformance/stores.ts` says
+ * what any engine must keep.
+ */
+export interface StoreBackend extends StoreReader {
+  /** Applies all writes and records the input positions in one atomic step (C4). */
+  apply?(writes: readonly StoreWrite[], positions: readonly PartitionOffset[]): MaybePromise<void>;
+  /** Needed when there is no `apply`. */
+  put?(key: Buffer, value: Buffer): void;
+  delete?(key: Buffer): void;
+  /** The last position of each partition given to `apply`; empty for an engine that does not keep any. */
+  positions?(): MaybePromise<readonly PartitionOffset[]>;
+  close(): MaybePromise<void>;
+}
+
+/** Writes of one store of a task, each key at most once. */
+export interface StoreWrites {
+  readonly store: string;
+  readonly writes: readonly StoreWrite[];
+}
+
+/** All stores that a task keeps in one engine: they are opened, written and closed together. */
+export interface TaskStorage {
+  /** One of the stores this was opened with. */
+  store(name: string): StoreReader;
+  /** Applies the writes of all stores and records the input positions in one atomic step (C4). */
+  apply(changes: readonly StoreWrites[], positions: readonly PartitionOffset[]): MaybePromise<void>;
+  /** The last position of each partition given to `apply`. */
+  positions(): MaybePromise<readonly PartitionOffset[]>;
+  close(): MaybePromise<void>;
+}
+
+interface EngineTraits {
+  /** Whether contents outlive the process. */
+  readonly persistent: boolean;
+}
+
+/** An engine that keeps every store for itself: the least a plugin has to write. */
+export interface SingleStoreEngine extends EngineTraits {
+  /** `directory` is the task's own and exists when the engine is persistent. */
+  open(options: { store: string; directory: string }): MaybePromise<StoreBackend>;
+}
+
+/** An engine that keeps a task's stores in one place, so that one write covers them all (S14). */
+export interface TaskStoreEngine extends EngineTraits {
+  openTask(options: { stores: readonly string[]; directory: string }): MaybePromise<TaskStorage>;
+}
+
+/** Opens the stores of a task: `leveldb`, `memory`, or a plugin module's export. */
+export type StoreEngine = SingleStoreEngine | TaskStoreEngine;
+
+/** What a store is, as the topology knows it. */
+export interface StoreDefinition {
+  readonly name: string;
+  readonly type: 'key-value';
+  /** `leveldb`, `memory`, or the name under which a plugin's engine was registered. */
+  readonly engine: string;
+  /** Format names. */
+  readonly key: string;
+  readonly value: string;
+}
+
+/** A task's directory as it is about to be used. */
+export interface TaskDirectory {
+  readonly directory: string;
+  /** The pipeline's name. */
+  readonly application: string;
+  readonly stores: readonly StoreDefinition[];
+  /** Whether any of the stores outlives the process. */
+  readonly persistent: boolean;
+}
+
+/** Makes the directory and checks that what is in it belongs to these stores; rejects with a ConfigError otherwise (S14). */
+export type PrepareTaskDirectory = (task: TaskDirectory) => Promise<void>;

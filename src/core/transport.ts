@@ -1,0 +1,127 @@
+import type { RawBatch } from './batch.js';
+import type { MaybePromise } from './maybe.js';
+import type { Headers } from './record.js';
+
+export interface TopicPartition {
+  readonly topic: string;
+  readonly partition: number;
+}
+
+export interface PartitionOffset extends TopicPartition {
+  /** The next offset to read or process. */
+  readonly offset: number;
+}
+
+/** An offset as the group keeps it, with the metadata committed beside it. */
+export interface CommittedOffset extends PartitionOffset {
+  readonly metadata: string;
+}
+
+/** `topic-partition`, the key under which maps hold things of a partition, and how messages name one. */
+export function partitionKey(tp: TopicPartition): string {
+  return `${tp.topic}-${tp.partition}`;
+}
+
+/** What a group member tells its owner. The partitions are those of the subscribed topics only. */
+export interface GroupListener {
+  /** Give positions to the reader for these and whatever goes with them; reading starts when this resolves. */
+  onAssigned(partitions: readonly TopicPartition[]): Promise<void>;
+  /** Finish and commit what was processed; the partitions are given up when this resolves (C5). */
+  onRevoked(partitions: readonly TopicPartition[]): Promise<void>;
+  /** They already belong to somebody else: drop them, never commit (C5). */
+  onLost(partitions: readonly TopicPartition[]): Promise<void>;
+}
+
+/**
+ * Membership of a consumer group. Events are delivered while the reader of the same client is being read,
+ * so keep reading while a commit or a rebalance is under way.
+ */
+export interface GroupMember {
+  /** Subscribes with the cooperative-sticky assignor. */
+  join(topics: readonly string[], listener: GroupListener): Promise<void>;
+  /** Resolves when the broker has acknowledged; rejects with RetriableError or TaskMigratedError otherwise. */
+  commit(offsets: readonly CommittedOffset[]): Promise<void>;
+  /** What the group has committed; partitions without an offset are left out. */
+  committed(partitions: readonly TopicPartition[]): Promise<CommittedOffset[]>;
+  /** Gives up all partitions through the listener and leaves the group. */
+  leave(): Promise<void>;
+}
+
+export interface ReadResult {
+  /** One batch per run of a partition's records, each in offset order. */
+  readonly batches: readonly RawBatch[];
+  /** Fewer records came than were asked for: nothing more was there at once. */
+  readonly drained: boolean;
+}
+
+/** Reads assigned partitions. One read is under way at a time. */
+export interface PartitionReader {
+  assign(positions: readonly PartitionOffset[]): void;
+  /** No record of these partitions is returned by any read that begins after this. */
+  unassign(partitions: readonly TopicPartition[]): void;
+  /** Moves assigned partitions; records of the old position are never returned after it resolves. */
+  seek(positions: readonly PartitionOffset[]): Promise<void>;
+  pause(partitions: readonly TopicPartition[]): void;
+  resume(partitions: readonly TopicPartition[]): void;
+  /** Up to `max` records; waits a short while when there are none, then resolves empty. */
+  read(max: number): Promise<ReadResult>;
+  /** The offset after the last record handed out, past transaction markers; undefined before the first (B5). */
+  position(partition: TopicPartition): number | undefined;
+  /** First offset held by the broker and the one after the last; asks the broker. */
+  watermarks(partition: TopicPartition): Promise<{ low: number; high: number }>;
+  /** Offset of the first record at or after a time in epoch milliseconds; the log end when there is none. */
+  offsetForTime(partition: TopicPartition, timestamp: number): Promise<number>;
+  /** The log end as the last fetch told it, free of cost; undefined when unknown. */
+  cachedEnd(partition: TopicPartition): number | undefined;
+  close(): Promise<void>;
+}
+
+/** A record on its way out; bytes are copied when `send` returns. */
+export interface OutputRecord {
+  readonly topic: string;
+  /** undefined: Java's murmur2 of the key, a random one for a null key (R4). */
+  readonly partition: number | undefined;
+  readonly key: Buffer | null;
+  /** null is a tombstone, told from empty. */
+  readonly value: Buffer | null;
+  /** Epoch milliseconds. */
+  readonly timestamp: number;
+  readonly headers: Headers;
+}
+
+/** The way out. A cycle sends, then flushes; only what a flush confirmed may be committed (C1, C2). */
+export interface Sink {
+  /** Queues one record; returns a promise only when the queue is full, which resolves when it has been taken. */
+  send(record: OutputRecord): MaybePromise<void>;
+  /** Resolves when all that was sent is acknowledged; rejects with a DeliveryError when any of it is not. */
+  flush(): Promise<void>;
+  /** Largest record, in bytes of key, value and headers, that the client accepts (E2). */
+  readonly maxRecordBytes: number;
+  close(): Promise<void>;
+}
+
+export interface TopicDescription {
+  readonly name: string;
+  readonly partitions: number;
+}
+
+/** What the daemon asks of a cluster beside records. */
+export interface TopicAdmin {
+  /** Topics that do not exist are left out. */
+  describe(topics: readonly string[]): Promise<TopicDescription[]>;
+  /** Resolves when the topic is there, also when another instance was first. */
+  create(topic: { name: string; partitions: number; config: Readonly<Record<string, string>> }): Promise<void>;
+  /** Removes records below the offsets (S16). */
+  deleteRecordsBefore(offsets: readonly PartitionOffset[]): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** A cluster connection: makes the clients a worker needs. `kafka/` and `testing/` each have one. */
+export interface Transport {
+  /** A member and the reader that shares its client. */
+  member(options: { groupId: string; instanceId?: string | undefined }): Promise<{ member: GroupMember; reader: PartitionReader }>;
+  sink(): Promise<Sink>;
+  admin(): Promise<TopicAdmin>;
+  /** Tells when the cluster goes away (false) and comes back (true). */
+  onReachable(listener: (reachable: boolean) => void): void;
+}
