@@ -1,0 +1,155 @@
+import { FatalError } from '../core/errors.js';
+import type { Logger } from '../core/logger.js';
+import type { Metrics } from '../core/metrics.js';
+import type { Cancellable, ProcessorContext, PunctuationType, Punctuator, ScheduleOptions } from '../core/processor.js';
+import { type Headers, NO_HEADERS, type Origin, type RecordInit, StreamRecord } from '../core/record.js';
+import type { KeyValueStore } from '../core/store.js';
+import type { Forwarding } from './forwarding.js';
+
+/** What a node's context needs of its task. */
+export interface TaskView {
+  readonly applicationId: string;
+  readonly taskId: string;
+  readonly stateDir: string;
+  readonly streamTime: number;
+  readonly wallClockTime: number;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  requestCommit(): void;
+  schedule(node: string, intervalMs: number, type: PunctuationType, callback: Punctuator, options?: ScheduleOptions): Cancellable;
+  /** Makes the task run batches of one from here on; throws out of a larger batch so that it is run again (R2). */
+  needSingleRecords(): void;
+  /** The task's store as a step sees it. */
+  store(name: string, step: string): KeyValueStore<unknown, unknown>;
+}
+
+type Phase = 'idle' | 'init' | 'record' | 'batch' | 'punctuate';
+
+/** The context of one processor instance (R2). */
+export class NodeContext implements ProcessorContext {
+  phase: Phase = 'idle';
+  readonly logger: Logger;
+  private current: StreamRecord | undefined;
+
+  constructor(
+    private readonly node: string,
+    /** Name the step uses → the store's name. */
+    private readonly stores: Readonly<Record<string, string>>,
+    private readonly task: TaskView,
+    private readonly forwarding: Forwarding,
+    /** User code may change values in place, so original bytes are not kept for objects it has read. */
+    private readonly foreign: boolean,
+  ) {
+    this.logger = task.logger.child({ step: node });
+  }
+
+  enterRecord(record: StreamRecord): void {
+    this.phase = 'record';
+    this.current = record;
+  }
+
+  enterBatch(records: readonly StreamRecord[]): void {
+    this.phase = 'batch';
+    this.current = records[records.length - 1];
+  }
+
+  leave(): void {
+    this.phase = 'idle';
+    this.current = undefined;
+  }
+
+  forward(record: StreamRecord | RecordInit<unknown, unknown>, child?: string): void {
+    this.forwarding.one(this.adopt(record), child);
+  }
+
+  forwardBatch(records: readonly StreamRecord[], child?: string): void {
+    if (records.length === 0) return;
+    const untouched = !this.foreign && records.every((record) => record.topic !== null || this.current === undefined);
+    this.forwarding.many(untouched ? records : records.map((record) => this.adopt(record)), child);
+  }
+
+  commit(): void {
+    this.task.requestCommit();
+  }
+
+  schedule(intervalMs: number, type: PunctuationType, callback: Punctuator, options?: ScheduleOptions): Cancellable {
+    this.mayChangeSchedules();
+    const handle = this.task.schedule(this.node, intervalMs, type, callback, options);
+    return {
+      cancel: () => {
+        this.mayChangeSchedules();
+        handle.cancel();
+      },
+    };
+  }
+
+  store<K, V>(name?: string): KeyValueStore<K, V> {
+    const own = Object.keys(this.stores);
+    const alias = name ?? (own.length === 1 ? own[0] : undefined);
+    const store = alias === undefined ? undefined : this.stores[alias];
+    if (store === undefined) {
+      const asked = name === undefined ? 'a store without saying which' : `the store "${name}"`;
+      const connected = own.map((one) => `"${one}"`).join(', ') || 'none';
+      throw new FatalError('store/not-connected', `step "${this.node}" asks for ${asked}; connected to it: ${connected}`, {
+        fix: 'name the store under the step\'s "stores:", or in the processor\'s definition',
+      });
+    }
+    return this.task.store(store, this.node) as KeyValueStore<K, V>;
+  }
+
+  get recordMetadata(): Origin | undefined {
+    return this.phase === 'punctuate' ? undefined : this.currentRecord('recordMetadata').origin;
+  }
+
+  get timestamp(): number {
+    return this.phase === 'punctuate' ? this.task.streamTime : this.currentRecord('timestamp').timestamp;
+  }
+
+  get headers(): Headers {
+    return this.phase === 'punctuate' ? NO_HEADERS : this.currentRecord('headers').headers;
+  }
+
+  get applicationId(): string {
+    return this.task.applicationId;
+  }
+
+  get taskId(): string {
+    return this.task.taskId;
+  }
+
+  get stateDir(): string {
+    return this.task.stateDir;
+  }
+
+  get streamTime(): number {
+    return this.phase === 'record' ? (this.current?.streamTime ?? this.task.streamTime) : this.task.streamTime;
+  }
+
+  get wallClockTime(): number {
+    return this.task.wallClockTime;
+  }
+
+  get metrics(): Metrics {
+    return this.task.metrics;
+  }
+
+  private currentRecord(property: string): StreamRecord {
+    if (this.phase === 'batch') throw new Error(`context.${property} has no meaning in processBatch; read it from each record (R2)`);
+    if (this.current === undefined) throw new Error(`context.${property} is only there while a record is processed`);
+    return this.current;
+  }
+
+  private mayChangeSchedules(): void {
+    if (this.phase === 'record' || this.phase === 'batch') this.task.needSingleRecords();
+  }
+
+  private adopt(record: StreamRecord | RecordInit<unknown, unknown>): StreamRecord {
+    const made =
+      record instanceof StreamRecord
+        ? record
+        : StreamRecord.of({ ...record, timestamp: record.timestamp ?? this.current?.timestamp ?? this.task.wallClockTime });
+    const adopted = made.topic === null && this.current !== undefined ? made.withOriginOf(this.current) : made;
+    if (this.foreign) adopted.dropSharedBytes();
+    return adopted;
+  }
+}

@@ -1,0 +1,83 @@
+import type { Clock } from '../core/clock.js';
+import type { Logger } from '../core/logger.js';
+import { isPromise } from '../core/maybe.js';
+import type { InputQueue } from './input-queue.js';
+import type { Intake } from './intake.js';
+import type { EngineMetrics } from './metrics.js';
+import type { Signal } from './signal.js';
+import type { Task } from './task.js';
+import type { TaskSet } from './task-set.js';
+
+/**
+ * One cycle: takes what is there, up to `maxRecords` a partition and `maxWaitMs` in all, and runs it batch by
+ * batch (C1). Small when idle, large under load.
+ */
+export class Cycle {
+  constructor(
+    private readonly options: {
+      tasks: TaskSet;
+      intake: Intake;
+      metrics: EngineMetrics;
+      logger: Logger;
+      clock: Clock;
+      wake: Signal;
+      batch: { readonly maxRecords: number; readonly maxWaitMs: number };
+      slowBatchMs: number;
+      /** A rebalance or the shutdown waits for the cycle to end. */
+      interrupted: () => boolean;
+    },
+  ) {}
+
+  /** Resolves when records wait, a punctuation or a commit is due (in clock milliseconds), or something interrupts. */
+  async waitForWork(commitDue: number, idleMs: number): Promise<void> {
+    const { tasks, clock, wake, interrupted } = this.options;
+    const due = (): number => Math.min(commitDue, tasks.nextWallClock) - clock.now();
+    if (tasks.waiting || interrupted() || due() <= 0) return;
+    await wake.wait(Math.min(due(), idleMs));
+  }
+
+  async run(): Promise<void> {
+    const { tasks, intake, batch, wake, interrupted } = this.options;
+    const started = performance.now();
+    const taken = new Map<InputQueue, number>();
+    const open = (queue: InputQueue): boolean => (taken.get(queue) ?? 0) < batch.maxRecords;
+    while (!interrupted()) {
+      const left = batch.maxWaitMs - (performance.now() - started);
+      const next = tasks.next(open);
+      if (next) await this.runBatch(next.task, next.queue, taken);
+      else if (taken.size === 0 || intake.drained || tasks.waiting) break;
+      else await wake.wait(left);
+      if (left <= 0 || next?.task.commitRequested) break;
+    }
+    for (const { task } of tasks.owned) await task.punctuateWallClock();
+  }
+
+  private async runBatch(task: Task, queue: InputQueue, taken: Map<InputQueue, number>): Promise<void> {
+    const { intake, batch, metrics } = this.options;
+    const before = queue.length;
+    const already = taken.get(queue) ?? 0;
+    const started = performance.now();
+    let freed = task.runBatch(queue, batch.maxRecords - already);
+    if (isPromise(freed)) {
+      intake.busy(started);
+      const watch = setTimeout(() => this.reportSlow(task, queue), this.options.slowBatchMs);
+      try {
+        freed = await freed;
+      } finally {
+        clearTimeout(watch);
+        intake.busy(undefined);
+      }
+    } else if (performance.now() - started > this.options.slowBatchMs) this.reportSlow(task, queue);
+    const records = before - queue.length;
+    taken.set(queue, already + records);
+    intake.release(records, freed);
+    metrics.processed(queue.partition.topic, records, (performance.now() - started) / 1000);
+  }
+
+  private reportSlow(task: Task, queue: InputQueue): void {
+    this.options.logger.warn(
+      { task: task.taskId, step: task.currentNode, topic: queue.partition.topic, partition: queue.partition.partition, offset: queue.position },
+      `a batch takes longer than ${this.options.slowBatchMs} ms; its step may cost the group membership`,
+    );
+  }
+}

@@ -1,0 +1,48 @@
+import { FatalError, type RecordError } from '../core/errors.js';
+import type { ErrorPolicy, FinalErrorPolicy } from '../core/policy.js';
+import type { Header, Headers } from '../core/record.js';
+import type { TopologyNode } from '../topology/nodes.js';
+import { describeFailure } from './failure.js';
+
+/**
+ * The rule for an error: a step's own covers what its code throws; reading, writing, and a route outside its
+ * topics fall under the file's (E1).
+ */
+export function policyFor(error: RecordError, node: TopologyNode | undefined, ofFile: ErrorPolicy): ErrorPolicy {
+  const ownCode = (error.stage === 'process' || error.stage === 'punctuate') && node?.kind === 'processor';
+  return (ownCode ? node.onError : undefined) ?? ofFile;
+}
+
+/** What is done in the end: an error in a punctuation has no record that a dead letter could carry. */
+export function finalPolicy(error: RecordError, policy: ErrorPolicy): FinalErrorPolicy {
+  return policy.final === 'dead-letter' && error.stage === 'punctuate' ? 'fail' : policy.final;
+}
+
+/** Waits before each retry in milliseconds, doubling up to the bound. */
+export function* backoffs(policy: ErrorPolicy): Generator<number> {
+  for (let i = 0; i < policy.retries; i++) yield Math.min(policy.backoff.from * 2 ** i, policy.backoff.to);
+}
+
+/** The error that stops the daemon under `fail`: coordinates, step and line (E2). */
+export function stopping(error: RecordError, node: TopologyNode | undefined): FatalError {
+  return new FatalError(error.code, describeFailure(error, node?.position), {
+    cause: error.cause ?? error,
+    fix: error.fix ?? 'mend the record or the step, or let such records pass with "onError: skip" or "onError: dead-letter"',
+  });
+}
+
+/** A record's own headers and KIP-1034's, which say why it is a dead letter. */
+export function deadLetterHeaders(headers: Headers, error: RecordError): Header[] {
+  const cause = error.cause instanceof Error ? error.cause : error;
+  const told: [string, string | undefined][] = [
+    ['__streams.errors.exception', cause.name],
+    ['__streams.errors.message', error.message],
+    ['__streams.errors.stacktrace', cause.stack],
+    ['__streams.errors.topic', error.origin?.topic],
+    ['__streams.errors.partition', error.origin && String(error.origin.partition)],
+    ['__streams.errors.offset', error.origin && String(error.origin.offset)],
+    ['kstreamd.step', error.node],
+  ];
+  const added = told.flatMap(([key, text]) => (text === undefined ? [] : [{ key, value: Buffer.from(text) }]));
+  return [...headers, ...added];
+}

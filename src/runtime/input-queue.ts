@@ -1,0 +1,94 @@
+import type { RawBatch } from '../core/batch.js';
+import type { TopicPartition } from '../core/transport.js';
+import type { SourceRunner } from './source-runner.js';
+
+/** A stretch of one raw batch that is to be processed as one batch. */
+export interface Stretch {
+  readonly raw: RawBatch;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Records read from one partition that wait for their task, and how far the task has come. */
+export class InputQueue {
+  private batches: RawBatch[] = [];
+  private head = 0;
+  /** Records waiting. */
+  length = 0;
+  /** Next offset to process (B5). */
+  position: number;
+  /** Where to read again when the cycle is undone: the position of the last commit. */
+  rewindTo: number;
+  /** Outputs of records below this were written before a restart and are dropped (C4). */
+  replayUntil = 0;
+  /** Takes no more records: the partition is being given up. */
+  closed = false;
+  /** Records below this are processed one at a time, each acknowledged, after a delivery has failed (E2). */
+  isolateUntil = 0;
+
+  constructor(
+    readonly partition: TopicPartition,
+    readonly source: SourceRunner,
+    start: number,
+  ) {
+    this.position = start;
+    this.rewindTo = start;
+  }
+
+  push(raw: RawBatch): void {
+    this.batches.push(raw);
+    this.length += raw.length;
+  }
+
+  /** The next batch: at most `max` records, cut where replay ends. Undefined when none waits. */
+  next(max: number): Stretch | undefined {
+    const raw = this.batches[0];
+    if (raw === undefined) return undefined;
+    const from = this.head;
+    const limit = this.position < this.isolateUntil ? 1 : max;
+    let to = Math.min(raw.length, from + limit);
+    if (this.replaying && raw.offsetAt(to - 1) >= this.replayUntil) {
+      to = from;
+      while (raw.offsetAt(to) < this.replayUntil) to += 1;
+      // Compaction or markers may have left a gap up to here: replay is over.
+      if (to === from) {
+        this.position = raw.offsetAt(from);
+        return this.next(max);
+      }
+    }
+    return { raw, from, to };
+  }
+
+  get replaying(): boolean {
+    return this.position < this.replayUntil;
+  }
+
+  /** What to commit: never below what was committed before a restart (C4). */
+  get offsetToCommit(): number {
+    return Math.max(this.position, this.replayUntil);
+  }
+
+  /** Everything of the head batch below index `end` is done. Returns the bytes let go of. */
+  advanceTo(end: number): number {
+    const raw = this.batches[0] as RawBatch;
+    this.length -= end - this.head;
+    if (end < raw.length) {
+      this.head = end;
+      this.position = raw.offsetAt(end);
+      return 0;
+    }
+    this.batches.shift();
+    this.head = 0;
+    this.position = this.batches[0]?.offsetAt(0) ?? raw.offsetAt(raw.length - 1) + 1;
+    return raw.bytes;
+  }
+
+  /** Forgets what waits. Returns the bytes let go of. */
+  clear(): number {
+    const bytes = this.batches.reduce((sum, raw) => sum + raw.bytes, 0);
+    this.batches = [];
+    this.head = 0;
+    this.length = 0;
+    return bytes;
+  }
+}

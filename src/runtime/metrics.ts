@@ -1,0 +1,127 @@
+import type { RecordError } from '../core/errors.js';
+import type { Counter, Gauge, Histogram, Metrics } from '../core/metrics.js';
+import type { FinalErrorPolicy } from '../core/policy.js';
+import type { PunctuationType } from '../core/processor.js';
+import type { TopicPartition } from '../core/transport.js';
+
+/** What is counted per topic, looked up once. */
+interface InputMetrics {
+  readonly records: Counter;
+  readonly bytes: Counter;
+  readonly batches: Counter;
+  readonly size: Histogram;
+  readonly duration: Histogram;
+}
+
+interface OutputMetrics {
+  readonly records: Counter;
+  readonly bytes: Counter;
+  readonly batches: Counter;
+}
+
+/** The engine's instruments, by the names that telemetry declares. Everything is counted per batch, never per record. */
+export class EngineMetrics {
+  readonly poll: Histogram;
+  readonly flush: Histogram;
+  readonly commit: Histogram;
+  readonly storeFlush: Histogram;
+  readonly tasks: Gauge;
+  readonly heldBytes: Gauge;
+  readonly pausedPartitions: Gauge;
+  private readonly inputs = new Map<string, InputMetrics>();
+  private readonly outputs = new Map<string, OutputMetrics>();
+
+  constructor(readonly registry: Metrics) {
+    this.poll = registry.histogram('poll_duration_seconds');
+    this.flush = registry.histogram('flush_duration_seconds');
+    this.commit = registry.histogram('commit_duration_seconds');
+    this.storeFlush = registry.histogram('store_flush_duration_seconds');
+    this.tasks = registry.gauge('tasks');
+    this.heldBytes = registry.gauge('held_bytes');
+    this.pausedPartitions = registry.gauge('paused_partitions');
+  }
+
+  read(topic: string, records: number, bytes: number): void {
+    const input = this.input(topic);
+    input.records.add(records);
+    input.bytes.add(bytes);
+  }
+
+  processed(topic: string, records: number, seconds: number): void {
+    const input = this.input(topic);
+    input.batches.add();
+    input.size.observe(records);
+    input.duration.observe(seconds);
+  }
+
+  sent(topic: string, records: number, bytes: number): void {
+    let output = this.outputs.get(topic);
+    if (!output) {
+      output = {
+        records: this.registry.counter('records_out_total', { topic }),
+        bytes: this.registry.counter('bytes_out_total', { topic }),
+        batches: this.registry.counter('batches_out_total', { topic }),
+      };
+      this.outputs.set(topic, output);
+    }
+    output.records.add(records);
+    output.bytes.add(bytes);
+    output.batches.add();
+  }
+
+  dropped(step: string, reason: string, records: number): void {
+    this.registry.counter('records_dropped_total', { step, reason }).add(records);
+  }
+
+  error(error: RecordError, policy: FinalErrorPolicy): void {
+    this.registry.counter('errors_total', { step: error.node ?? '', stage: error.stage, policy }).add();
+  }
+
+  retry(step: string): void {
+    this.registry.counter('retries_total', { step }).add();
+  }
+
+  punctuated(step: string, type: PunctuationType): void {
+    this.registry.counter('punctuations_total', { step, type }).add();
+  }
+
+  rebalanced(event: 'assigned' | 'revoked' | 'lost'): void {
+    this.registry.counter('rebalances_total', { event }).add();
+  }
+
+  rewound(reason: string): void {
+    this.registry.counter('rewinds_total', { reason }).add();
+  }
+
+  committed(result: 'ok' | 'failed'): void {
+    this.registry.counter('commits_total', { result }).add();
+  }
+
+  emptyStart(store: string): void {
+    this.registry.counter('store_empty_starts_total', { store }).add();
+  }
+
+  lag({ topic, partition }: TopicPartition, records: number): void {
+    this.registry.gauge('lag_records', { topic, partition: String(partition) }).set(records);
+  }
+
+  /** The partition is somebody else's now. */
+  forgetLag({ topic, partition }: TopicPartition): void {
+    this.registry.remove('lag_records', { topic, partition: String(partition) });
+  }
+
+  private input(topic: string): InputMetrics {
+    let input = this.inputs.get(topic);
+    if (!input) {
+      input = {
+        records: this.registry.counter('records_in_total', { topic }),
+        bytes: this.registry.counter('bytes_in_total', { topic }),
+        batches: this.registry.counter('batches_in_total', { topic }),
+        size: this.registry.histogram('batch_size_records', { topic }),
+        duration: this.registry.histogram('process_duration_seconds', { topic }),
+      };
+      this.inputs.set(topic, input);
+    }
+    return input;
+  }
+}

@@ -1,0 +1,93 @@
+import type { Cancellable, PunctuationType, Punctuator, ScheduleOptions } from '../core/processor.js';
+
+/** One schedule; replaced, not changed, when it fires, so that a list of them is a snapshot. */
+interface Entry {
+  readonly id: number;
+  /** Node and how many schedules it had made before: tells a schedule again after its processor was made anew. */
+  readonly owner: string;
+  readonly intervalMs: number;
+  readonly callback: Punctuator;
+  /** undefined until the first record comes (stream time, `aligned`). */
+  readonly deadline: number | undefined;
+}
+
+/** Deadlines as they stood, by owner. */
+export type PunctuationSnapshot = readonly Entry[];
+
+/** The schedules of one kind of time of one task (P1–P3). */
+export class PunctuationQueue {
+  private entries: readonly Entry[] = [];
+  private nextId = 0;
+  /** Earliest deadline; Infinity when there is none. */
+  earliest = Number.POSITIVE_INFINITY;
+
+  constructor(private readonly type: PunctuationType) {}
+
+  get size(): number {
+    return this.entries.length;
+  }
+
+  /** `now` is the wall-clock time, or the stream time (−1 before the first record). */
+  schedule(node: string, intervalMs: number, callback: Punctuator, now: number, options: ScheduleOptions = {}): Cancellable {
+    if (!(intervalMs >= 1)) throw new RangeError(`a punctuation interval must be at least 1 ms, got ${intervalMs}`);
+    const id = this.nextId++;
+    const owner = `${node}#${this.entries.filter((entry) => entry.owner.startsWith(`${node}#`)).length}`;
+    this.replace([...this.entries, { id, owner, intervalMs, callback, deadline: this.firstDeadline(intervalMs, now, options) }]);
+    return { cancel: () => this.replace(this.entries.filter((entry) => entry.id !== id)) };
+  }
+
+  /** Stream time: deadlines that wait for the first record get theirs (P2). */
+  begin(firstTimestamp: number): void {
+    if (this.entries.every((entry) => entry.deadline !== undefined)) return;
+    this.replace(this.entries.map((entry) => (entry.deadline === undefined ? { ...entry, deadline: alignUp(firstTimestamp, entry.intervalMs) } : entry)));
+  }
+
+  /**
+   * The callbacks due at `time`, each once however many deadlines were crossed; their next deadlines stay
+   * aligned (P2), or count on from the old one (P3). Take the next one only after the callback has run:
+   * it may cancel others or schedule new ones.
+   */
+  takeDue(time: number, fired: ReadonlySet<number>): { id: number; callback: Punctuator; node: string } | undefined {
+    if (time < this.earliest) return undefined;
+    const due = this.entries.find((entry) => entry.deadline !== undefined && entry.deadline <= time && !fired.has(entry.id));
+    if (due?.deadline === undefined) return undefined;
+    const crossed = Math.floor((time - due.deadline) / due.intervalMs) + 1;
+    const next = { ...due, deadline: due.deadline + crossed * due.intervalMs };
+    this.replace(this.entries.map((entry) => (entry.id === due.id ? next : entry)));
+    return { id: due.id, callback: due.callback, node: due.owner.slice(0, due.owner.lastIndexOf('#')) };
+  }
+
+  snapshot(): PunctuationSnapshot {
+    return this.entries;
+  }
+
+  restore(snapshot: PunctuationSnapshot): void {
+    if (snapshot !== this.entries) this.replace(snapshot);
+  }
+
+  /** Gives the schedules of processors made anew the deadlines their predecessors had (B6). */
+  adoptDeadlines(snapshot: PunctuationSnapshot): void {
+    const deadlines = new Map(snapshot.map((entry) => [entry.owner, entry.deadline]));
+    this.replace(this.entries.map((entry) => ({ ...entry, deadline: deadlines.get(entry.owner) ?? entry.deadline })));
+  }
+
+  clear(): void {
+    this.replace([]);
+  }
+
+  private firstDeadline(intervalMs: number, now: number, options: ScheduleOptions): number | undefined {
+    if (this.type === 'wall-clock') return now + intervalMs;
+    if (options.firstFire === 'first-record') return 0;
+    return now < 0 ? undefined : alignUp(now, intervalMs);
+  }
+
+  private replace(entries: readonly Entry[]): void {
+    this.entries = entries;
+    this.earliest = Number.POSITIVE_INFINITY;
+    for (const { deadline } of entries) if (deadline !== undefined && deadline < this.earliest) this.earliest = deadline;
+  }
+}
+
+function alignUp(time: number, interval: number): number {
+  return Math.ceil(time / interval) * interval;
+}

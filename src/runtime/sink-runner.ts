@@ -1,0 +1,99 @@
+import { messageOf, RecordError } from '../core/errors.js';
+import type { StreamRecord } from '../core/record.js';
+import type { SinkNode } from '../topology/nodes.js';
+import { attribute } from './failure.js';
+import type { OutputBuffer } from './outputs.js';
+import type { Receiver } from './receiver.js';
+
+/** Serializes records and holds them until their batch is done (R4, B6). */
+export class SinkRunner implements Receiver {
+  readonly name: string;
+  private readonly topicOf: (record: StreamRecord) => string;
+  private readonly partitionOf: ((key: Buffer | null, topic: string, value: Buffer | null) => number) | undefined;
+
+  constructor(
+    private readonly node: SinkNode,
+    private readonly outputs: OutputBuffer,
+    /** Largest record the producer takes, in bytes: checked here, with the origin at hand (E2). */
+    private readonly maxRecordBytes: number,
+    partitionCount: (topic: string) => number,
+    private readonly enter: (node: string) => void,
+  ) {
+    this.name = node.name;
+    this.topicOf = 'topic' in node.to ? fixed(node.to.topic) : routed(node.to.route, new Set(node.to.topics));
+    this.partitionOf = choosePartition(node, partitionCount);
+  }
+
+  receive(records: StreamRecord[]): void {
+    this.enter(this.name);
+    const { node, outputs, partitionOf } = this;
+    for (let i = 0; i < records.length; i++) {
+      const record = records[i] as StreamRecord;
+      let topic: string;
+      let key: Buffer | null;
+      let value: Buffer | null;
+      try {
+        topic = this.topicOf(record);
+        key = record.keyBytes(node.key);
+        value = record.valueBytes(node.value);
+      } catch (error) {
+        throw attribute(error, 'serialize', this.name);
+      }
+      const bytes = (key === null ? 0 : key.length) + (value === null ? 0 : value.length);
+      if (bytes > this.maxRecordBytes) throw this.tooLarge(record, topic, bytes);
+      const partition = partitionOf?.(key, topic, value);
+      outputs.add(topic, partition, key, value, record.timestamp, record.headers, record.offset);
+    }
+  }
+
+  /** A sink keeps nothing of a batch: the outputs are dropped where they are held. */
+  reset(): void {}
+
+  private tooLarge(record: StreamRecord, topic: string, bytes: number): RecordError {
+    const message = `the record for "${topic}" has ${bytes} bytes, more than the ${this.maxRecordBytes} that the producer takes`;
+    return new RecordError('produce', this.name, record.origin, message, {
+      code: 'record/too-large',
+      fix: 'make the record smaller, or raise message.max.bytes under kafka.client and max.message.bytes of the topic',
+    });
+  }
+}
+
+function fixed(topic: string): () => string {
+  return () => topic;
+}
+
+function routed(route: (record: StreamRecord) => unknown, topics: ReadonlySet<string>): (record: StreamRecord) => string {
+  return (record) => {
+    const topic = routeOf(route, record);
+    if (typeof topic === 'string' && topics.has(topic)) return topic;
+    const got = typeof topic === 'string' ? `"${topic}"` : String(topic);
+    throw new RecordError('process', undefined, record.origin, `the route gives ${got}, which is not among its topics`, { code: 'record/route' });
+  };
+}
+
+function routeOf(route: (record: StreamRecord) => unknown, record: StreamRecord): unknown {
+  try {
+    return route(record);
+  } catch (cause) {
+    if (cause instanceof RecordError) throw cause;
+    throw new RecordError('process', undefined, record.origin, messageOf(cause), { cause });
+  }
+}
+
+/** undefined: the client's murmur2, which is Java's (R4). */
+function choosePartition(node: SinkNode, count: (topic: string) => number): ((key: Buffer | null, topic: string, value: Buffer | null) => number) | undefined {
+  const { partitioner } = node;
+  if (partitioner === undefined || partitioner === 'murmur2') return undefined;
+  if (partitioner === 'round-robin') {
+    let next = 0;
+    return (_key, topic) => next++ % count(topic);
+  }
+  return (key, topic, value) => {
+    const partitions = count(topic);
+    const chosen = partitioner(key, partitions, { topic, value });
+    if (Number.isInteger(chosen) && chosen >= 0 && chosen < partitions) return chosen;
+    throw new RecordError('process', node.name, undefined, `the partitioner chose ${chosen} for "${topic}", which has ${partitions} partitions`, {
+      code: 'record/partition',
+    });
+  };
+}

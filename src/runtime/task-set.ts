@@ -1,0 +1,135 @@
+import type { RawBatch } from '../core/batch.js';
+import { type PartitionOffset, type PartitionReader, partitionKey, type TopicPartition } from '../core/transport.js';
+import type { OwnedTask } from './commit.js';
+import type { InputQueue } from './input-queue.js';
+import type { Intake } from './intake.js';
+import type { EngineMetrics } from './metrics.js';
+import type { Task } from './task.js';
+
+const OBSERVE_MS = 1000;
+
+/** The tasks this worker owns, and where each partition's records go. */
+export class TaskSet {
+  private readonly tasks: OwnedTask[] = [];
+  private readonly queues = new Map<string, InputQueue>();
+  private turn = 0;
+  private lastObserved = 0;
+
+  constructor(private readonly metrics: EngineMetrics) {}
+
+  get owned(): readonly OwnedTask[] {
+    return this.tasks;
+  }
+
+  get partitions(): TopicPartition[] {
+    return [...this.queues.values()].map((queue) => queue.partition);
+  }
+
+  /** Where each partition is to be read next. */
+  get positions(): PartitionOffset[] {
+    return [...this.queues.values()].map((queue) => ({ ...queue.partition, offset: queue.position }));
+  }
+
+  get dirty(): boolean {
+    return this.tasks.some(({ task }) => task.dirty);
+  }
+
+  get commitRequested(): boolean {
+    return this.tasks.some(({ task }) => task.commitRequested);
+  }
+
+  get waiting(): boolean {
+    return this.tasks.some(({ task }) => task.queues.some((queue) => queue.length > 0));
+  }
+
+  /** Earliest wall-clock punctuation; Infinity when there is none. */
+  get nextWallClock(): number {
+    return this.tasks.reduce((earliest, { task }) => Math.min(earliest, task.nextWallClock), Number.POSITIVE_INFINITY);
+  }
+
+  add(owned: OwnedTask): void {
+    this.tasks.push(owned);
+    for (const queue of owned.task.queues) this.queues.set(partitionKey(queue.partition), queue);
+    this.metrics.tasks.set(this.tasks.length);
+  }
+
+  remove(task: Task): void {
+    const index = this.tasks.findIndex((owned) => owned.task === task);
+    if (index >= 0) this.tasks.splice(index, 1);
+    for (const queue of task.queues) {
+      this.queues.delete(partitionKey(queue.partition));
+      this.metrics.forgetLag(queue.partition);
+    }
+    this.metrics.tasks.set(this.tasks.length);
+  }
+
+  /** The tasks that stand for partitions of lead topics. */
+  ofPartitions(partitions: readonly TopicPartition[]): OwnedTask[] {
+    const keys = new Set(partitions.map(partitionKey));
+    return this.tasks.filter(({ task, lead }) => keys.has(partitionKey({ topic: lead, partition: task.partition })));
+  }
+
+  /** False when nobody here owns the partition. */
+  deliver(raw: RawBatch): boolean {
+    const queue = this.queues.get(partitionKey(raw));
+    if (!queue || queue.closed) return false;
+    queue.push(raw);
+    return true;
+  }
+
+  /** The next task and input, in turn, that has records and may give some. */
+  next(open: (queue: InputQueue) => boolean): { task: Task; queue: InputQueue } | undefined {
+    for (let i = 0; i < this.tasks.length; i++) {
+      const at = (this.turn + i) % this.tasks.length;
+      const { task } = this.tasks[at] as OwnedTask;
+      const queue = task.nextQueue(open);
+      if (!queue) continue;
+      this.turn = at + 1;
+      return { task, queue };
+    }
+    return undefined;
+  }
+
+  /** Forgets a task's waiting records and takes no more. */
+  drop(task: Task, intake: Intake): void {
+    for (const queue of task.queues) {
+      queue.closed = true;
+      forget(queue, intake);
+    }
+  }
+
+  dropWaiting(intake: Intake): void {
+    for (const queue of this.queues.values()) forget(queue, intake);
+  }
+
+  async abort(task: Task, isolate: boolean, intake: Intake): Promise<void> {
+    for (const queue of task.queues) forget(queue, intake);
+    await task.abort(isolate);
+  }
+
+  /** Positions past transaction markers, where no record waits (B5). */
+  catchUp(reader: PartitionReader): void {
+    for (const queue of this.queues.values()) {
+      if (queue.length > 0) continue;
+      const position = reader.position(queue.partition);
+      if (position !== undefined && position > queue.position) queue.position = position;
+    }
+  }
+
+  /** Once a second: positions and lag. */
+  observe(reader: PartitionReader): void {
+    const now = performance.now();
+    if (now - this.lastObserved < OBSERVE_MS) return;
+    this.lastObserved = now;
+    this.catchUp(reader);
+    for (const queue of this.queues.values()) {
+      const end = reader.cachedEnd(queue.partition);
+      if (end !== undefined) this.metrics.lag(queue.partition, Math.max(0, end - queue.position));
+    }
+  }
+}
+
+function forget(queue: InputQueue, intake: Intake): void {
+  const { length } = queue;
+  intake.release(length, queue.clear());
+}

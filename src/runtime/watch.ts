@@ -1,0 +1,26 @@
+import { RetriableError } from '../core/errors.js';
+
+const INTERVAL_MS = 5 * 60_000;
+
+/** Repeats a check every five minutes beside the loop; a cluster out of reach is no finding. */
+export class Watch {
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(
+    private readonly check: () => Promise<void>,
+    private readonly failed: (error: unknown) => void,
+  ) {}
+
+  start(): void {
+    this.timer = setInterval(() => {
+      this.check().catch((error: unknown) => {
+        if (!(error instanceof RetriableError)) this.failed(error);
+      });
+    }, INTERVAL_MS);
+    this.timer.unref();
+  }
+
+  stop(): void {
+    clearInterval(this.timer);
+  }
+}

@@ -1,0 +1,316 @@
+import { bytesOfLatin1 } from '../core/latin1.js';
+import { isPromise, type MaybePromise } from '../core/maybe.js';
+import { type KeyRange, SortedKeys } from '../core/sorted-keys.js';
+import type { StoreReader, StoreWrite } from '../core/store.js';
+import type { CacheBudget, CacheEntry } from './cache-budget.js';
+
+/** What a store did since its task was opened. */
+export interface StoreCounters {
+  reads: number;
+  /** Reads answered without asking the engine. */
+  hits: number;
+  writes: number;
+  readBytes: number;
+  writtenBytes: number;
+}
+
+/** Misses up to this many are read one by one: a promise costs more than so many synchronous reads. */
+const SYNC_READS = 32;
+/** Memory of an entry beside its key and value. */
+const OVERHEAD = 200;
+/** Values up to this size V8 keeps on its own heap, where a copy is cheap. */
+const SMALL = 64;
+
+/** What a key holds, newest first: what the batch wrote, what is uncommitted, what is committed. */
+class Entry implements CacheEntry {
+  value: Buffer | null = null;
+  /** The value under the batch's write, while there is one; undefined when it is not known. */
+  beforeBatch: Buffer | null | undefined;
+  /** The value under the uncommitted write, while there is one; undefined when it is not known. */
+  beforeCommit: Buffer | null | undefined;
+  inBatch = false;
+  uncommitted = false;
+  /** How the committed value stands to the engine's. */
+  disk: 'same' | 'behind' | 'being-written' = 'same';
+  slot = -1;
+  referenced = false;
+
+  constructor(
+    private readonly home: Map<string, Entry>,
+    readonly key: string,
+  ) {}
+
+  get dirty(): boolean {
+    return this.inBatch || this.uncommitted || this.disk !== 'same';
+  }
+
+  get committedValue(): Buffer | null {
+    return (this.uncommitted ? this.beforeCommit : this.inBatch ? this.beforeBatch : this.value) ?? null;
+  }
+
+  bytes(): number {
+    return OVERHEAD + this.key.length + (this.value === null ? 0 : this.value.length);
+  }
+
+  evict(): void {
+    this.home.delete(this.key);
+  }
+}
+
+/**
+ * The writes of one store on their way to its engine, and its clean cache. Writes live in three layers, all seen by
+ * reads: of the batch, uncommitted, committed but not flushed (B6). Keys are latin1 strings of the key's bytes, whose
+ * order is byte order; null as a value means absent, so that deletes and failed look-ups are remembered too.
+ */
+export class WriteBuffer {
+  readonly counters: StoreCounters = { reads: 0, hits: 0, writes: 0, readBytes: 0, writtenBytes: 0 };
+  private readonly entries = new Map<string, Entry>();
+  private batch: Entry[] = [];
+  private uncommitted: Entry[] = [];
+  private unflushed: Entry[] = [];
+  private flushing: Entry[] = [];
+  /** Dirty keys in order, and some that are so no more; made by the first scan after a flush. */
+  private index: SortedKeys | undefined;
+  private flushes = 0;
+  private dirty = 0;
+
+  constructor(
+    readonly name: string,
+    private readonly reader: Required<StoreReader>,
+    private readonly budget: CacheBudget,
+  ) {}
+
+  /** Bytes of the entries that the engine does not have yet. */
+  get dirtyBytes(): number {
+    return this.dirty;
+  }
+
+  read(key: string): Buffer | null {
+    const entry = this.entries.get(key);
+    this.counters.reads++;
+    if (entry === undefined) return this.readThrough(key);
+    entry.referenced = true;
+    this.counters.hits++;
+    this.counters.readBytes += entry.value === null ? 0 : entry.value.length;
+    return entry.value;
+  }
+
+  /** Values in the keys' order; a promise when many have to be fetched. */
+  readMany(keys: readonly string[]): MaybePromise<(Buffer | null)[]> {
+    const values: (Buffer | null)[] = [];
+    let misses: number[] | undefined;
+    let bytes = 0;
+    for (let i = 0; i < keys.length; i++) {
+      const entry = this.entries.get(keys[i] as string);
+      if (entry === undefined) {
+        values.push(null);
+        misses ??= [];
+        misses.push(i);
+      } else {
+        entry.referenced = true;
+        values.push(entry.value);
+        bytes += entry.value === null ? 0 : entry.value.length;
+      }
+    }
+    this.counters.reads += keys.length;
+    this.counters.hits += keys.length - (misses?.length ?? 0);
+    this.counters.readBytes += bytes;
+    return misses === undefined ? values : this.fetch(keys, misses, values);
+  }
+
+  /** null deletes. */
+  write(key: string, value: Buffer | null): void {
+    let entry = this.entries.get(key);
+    if (entry === undefined) {
+      entry = new Entry(this.entries, key);
+      this.entries.set(key, entry);
+      this.soil(entry);
+    }
+    if (!entry.inBatch) {
+      if (entry.slot >= 0) {
+        this.budget.remove(entry);
+        this.soil(entry);
+        entry.beforeBatch = entry.value;
+      } else {
+        entry.beforeBatch = entry.dirty ? entry.value : undefined;
+      }
+      entry.inBatch = true;
+      this.batch.push(entry);
+    }
+    this.replace(entry, value);
+    this.counters.writes++;
+    this.counters.writtenBytes += value === null ? 0 : value.length;
+  }
+
+  /** The batch is done: its writes are uncommitted ones. */
+  endBatch(): void {
+    for (const entry of this.batch) {
+      entry.inBatch = false;
+      if (!entry.uncommitted) {
+        entry.uncommitted = true;
+        entry.beforeCommit = entry.beforeBatch;
+        this.uncommitted.push(entry);
+      }
+      entry.beforeBatch = undefined;
+    }
+    this.batch = [];
+  }
+
+  /** Drops the writes of the batch (B6). */
+  rollbackBatch(): void {
+    for (const entry of this.batch) {
+      entry.inBatch = false;
+      this.restore(entry, entry.beforeBatch);
+      entry.beforeBatch = undefined;
+    }
+    this.batch = [];
+  }
+
+  /** Drops the writes of the batch and the uncommitted ones (B6). */
+  abort(): void {
+    this.rollbackBatch();
+    for (const entry of this.uncommitted) {
+      entry.uncommitted = false;
+      this.restore(entry, entry.beforeCommit);
+      entry.beforeCommit = undefined;
+    }
+    this.uncommitted = [];
+  }
+
+  /** What was uncommitted may go to the engine (C4). */
+  committed(): void {
+    for (const entry of this.uncommitted) {
+      entry.uncommitted = false;
+      entry.beforeCommit = undefined;
+      if (entry.disk === 'behind') continue;
+      entry.disk = 'behind';
+      this.unflushed.push(entry);
+    }
+    this.uncommitted = [];
+  }
+
+  /** Committed values for the engine. Reads go on seeing them here until `flushed`; after `flushFailed` they are given again. */
+  takeWrites(): StoreWrite[] {
+    this.flushing = this.unflushed;
+    this.unflushed = [];
+    this.flushes++;
+    return this.flushing.map((entry) => {
+      entry.disk = 'being-written';
+      return { key: bytesOfLatin1(entry.key), value: entry.committedValue };
+    });
+  }
+
+  /** The engine has what `takeWrites` gave: it stays as clean cache entries (S17). */
+  flushed(): void {
+    for (const entry of this.flushing) {
+      if (entry.disk !== 'being-written') continue;
+      entry.disk = 'same';
+      if (!entry.dirty) this.clean(entry);
+    }
+    this.flushing = [];
+    this.index = undefined;
+  }
+
+  flushFailed(): void {
+    for (const entry of this.flushing) {
+      if (entry.disk !== 'being-written') continue;
+      entry.disk = 'behind';
+      this.unflushed.push(entry);
+    }
+    this.flushing = [];
+  }
+
+  /** Keys in the range that the engine does not know as they are, in order; stops when `limit` of them hold a value. */
+  dirtyEntries(range: KeyRange, limit: number): [string, Buffer | null][] {
+    this.index ??= new SortedKeys([this.batch, this.uncommitted, this.unflushed, this.flushing].flatMap((layer) => layer.map(({ key }) => key)));
+    const found: [string, Buffer | null][] = [];
+    if (limit <= 0) return found;
+    let live = 0;
+    for (const key of this.index.walk(range)) {
+      const entry = this.entries.get(key);
+      if (entry === undefined || !entry.dirty) continue;
+      found.push([key, entry.value]);
+      if (entry.value !== null && ++live >= limit) break;
+    }
+    return found;
+  }
+
+  /** Forgets everything and gives the cache's bytes back. */
+  clear(): void {
+    for (const entry of this.entries.values()) if (entry.slot >= 0) this.budget.remove(entry);
+    this.entries.clear();
+    this.batch = [];
+    this.uncommitted = [];
+    this.unflushed = [];
+    this.flushing = [];
+    this.index = undefined;
+    this.dirty = 0;
+  }
+
+  private readThrough(key: string): Buffer | null {
+    const value = this.reader.get(bytesOfLatin1(key));
+    this.counters.readBytes += value === null ? 0 : value.length;
+    this.remember(key, value);
+    return value;
+  }
+
+  private fetch(keys: readonly string[], misses: readonly number[], values: (Buffer | null)[]): MaybePromise<(Buffer | null)[]> {
+    if (misses.length <= SYNC_READS) {
+      for (const i of misses) values[i] = this.readThrough(keys[i] as string);
+      return values;
+    }
+    const since = this.flushes;
+    const fill = (fetched: readonly (Buffer | null)[]) => {
+      for (let j = 0; j < misses.length; j++) {
+        const i = misses[j] as number;
+        const value = fetched[j] ?? null;
+        values[i] = value;
+        this.counters.readBytes += value === null ? 0 : value.length;
+        // What was read before a flush may be older than what the flush wrote and the cache has let go of since.
+        if (since === this.flushes) this.remember(keys[i] as string, value);
+      }
+      return values;
+    };
+    const fetched = this.reader.getMany(misses.map((i) => bytesOfLatin1(keys[i] as string)));
+    return isPromise(fetched) ? fetched.then(fill) : fill(fetched);
+  }
+
+  private remember(key: string, value: Buffer | null): void {
+    if (this.entries.has(key)) return;
+    const entry = new Entry(this.entries, key);
+    entry.value = value;
+    this.entries.set(key, entry);
+    this.budget.add(entry);
+  }
+
+  private replace(entry: Entry, value: Buffer | null): void {
+    this.dirty += (value === null ? 0 : value.length) - (entry.value === null ? 0 : entry.value.length);
+    entry.value = value;
+  }
+
+  private restore(entry: Entry, before: Buffer | null | undefined): void {
+    if (before === undefined) {
+      this.dirty -= entry.bytes();
+      this.entries.delete(entry.key);
+      return;
+    }
+    this.replace(entry, before);
+    if (!entry.dirty) this.clean(entry);
+  }
+
+  private soil(entry: Entry): void {
+    this.dirty += entry.bytes();
+    this.index?.add(entry.key);
+  }
+
+  /** Small values are slices of Node's 8 KB pool: one that stays would hold a whole slab, so it gets bytes of its own. */
+  private clean(entry: Entry): void {
+    this.dirty -= entry.bytes();
+    if (entry.value !== null && entry.value.length > 0 && entry.value.length <= SMALL) {
+      const own = Buffer.allocUnsafeSlow(entry.value.length);
+      own.set(entry.value);
+      entry.value = own;
+    }
+    this.budget.add(entry);
+  }
+}
