@@ -1,0 +1,88 @@
+import { bytesOfLatin1, latin1Of } from '../core/latin1.js';
+import { type KeyRange, SortedKeys } from '../core/sorted-keys.js';
+import type { ByteIterator, ByteRange, StoreReader, StoreWrite, StoreWrites, TaskStorage, TaskStoreEngine } from '../core/store.js';
+import { type PartitionOffset, partitionKey } from '../core/transport.js';
+
+/** Stores that live as long as their task does. */
+export function memoryEngine(): TaskStoreEngine {
+  return { persistent: false, openTask: ({ stores }) => new MemoryStorage(stores) };
+}
+
+class MemoryStorage implements TaskStorage {
+  private readonly stores: ReadonlyMap<string, MemoryStore>;
+  private readonly latest = new Map<string, PartitionOffset>();
+
+  constructor(stores: readonly string[]) {
+    this.stores = new Map(stores.map((store) => [store, new MemoryStore()]));
+  }
+
+  store(name: string): MemoryStore {
+    const store = this.stores.get(name);
+    if (!store) throw new Error(`the task was not opened with a store named ${name}`);
+    return store;
+  }
+
+  apply(changes: readonly StoreWrites[], positions: readonly PartitionOffset[]): void {
+    for (const { store, writes } of changes) this.store(store).write(writes);
+    for (const position of positions) this.latest.set(partitionKey(position), position);
+  }
+
+  positions(): readonly PartitionOffset[] {
+    return [...this.latest.values()];
+  }
+
+  close(): void {}
+}
+
+class MemoryStore implements StoreReader {
+  private readonly entries = new Map<string, Buffer>();
+  /** Every key of `entries`, and perhaps deleted ones; made by the first scan. */
+  private index: SortedKeys | undefined;
+
+  get(key: Buffer): Buffer | null {
+    return this.entries.get(latin1Of(key)) ?? null;
+  }
+
+  getMany(keys: readonly Buffer[]): (Buffer | null)[] {
+    return keys.map((key) => this.get(key));
+  }
+
+  write(writes: readonly StoreWrite[]): void {
+    for (const { key, value } of writes) {
+      const name = latin1Of(key);
+      if (value === null) {
+        this.entries.delete(name);
+      } else {
+        if (this.index && !this.entries.has(name)) this.index.add(name);
+        this.entries.set(name, value);
+      }
+    }
+  }
+
+  /** The entries are collected at once: that makes the scan a snapshot. */
+  scan(range: ByteRange): ByteIterator {
+    this.index ??= new SortedKeys(this.entries.keys());
+    let found: [Buffer, Buffer][] = [];
+    const limit = range.limit ?? Number.POSITIVE_INFINITY;
+    if (limit > 0) {
+      for (const key of this.index.walk(stringRange(range))) {
+        const value = this.entries.get(key);
+        if (value !== undefined && found.push([bytesOfLatin1(key), value]) >= limit) break;
+      }
+    }
+    return {
+      next: () => {
+        const entries = found;
+        found = [];
+        return entries;
+      },
+      close: () => {
+        found = [];
+      },
+    };
+  }
+}
+
+function stringRange({ gte, lte, lt, reverse }: ByteRange): KeyRange {
+  return { gte: gte && latin1Of(gte), lte: lte && latin1Of(lte), lt: lt && latin1Of(lt), reverse };
+}

@@ -1,0 +1,95 @@
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ConfigError, messageOf, StoreError } from '../core/errors.js';
+import type { PrepareTaskDirectory, StoreDefinition, TaskDirectory } from '../core/store.js';
+
+const FORMAT = 1;
+
+type StoreMeta = Pick<StoreDefinition, 'type' | 'engine' | 'key' | 'value'> & {
+  /** The pipeline ran without this store, so what is left of it misses records. */
+  readonly abandoned?: true;
+};
+
+/** What `meta.json` says about the task directory it lies in (S14). */
+interface Meta {
+  readonly format: number;
+  readonly application: string;
+  readonly stores: Readonly<Record<string, StoreMeta>>;
+}
+
+/**
+ * Makes a task's directory and keeps `meta.json` in it. Refuses, with a ConfigError, a directory that another
+ * application or a newer release wrote, and a store that is not what it was under the same name (S14).
+ */
+export const prepareTaskDirectory: PrepareTaskDirectory = async (task) => {
+  const file = join(task.directory, 'meta.json');
+  const found = await readMeta(file);
+  if (!found && !task.persistent) return;
+  if (found) check(found, task);
+  const meta: Meta = { format: FORMAT, application: task.application, stores: { ...abandoned(found, task), ...described(task.stores) } };
+  await mkdir(task.directory, { recursive: true });
+  await writeFile(`${file}.new`, `${JSON.stringify(meta, null, 2)}\n`);
+  await rename(`${file}.new`, file);
+};
+
+async function readMeta(file: string): Promise<Meta | undefined> {
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (cause) {
+    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return undefined;
+    throw new StoreError('store/open', `cannot read ${file}: ${messageOf(cause)}`, {
+      cause,
+      fix: 'give the daemon read and write access to its state directory',
+    });
+  }
+  try {
+    return JSON.parse(text) as Meta;
+  } catch (cause) {
+    throw new StoreError('store/open', `${file} is damaged: ${messageOf(cause)}`, {
+      cause,
+      fix: 'put back a copy, or remove the directory to start from nothing',
+    });
+  }
+}
+
+function check(meta: Meta, { directory, application, stores }: TaskDirectory): void {
+  if (meta.format > FORMAT) {
+    throw new ConfigError('state/newer-format', `${directory} was written by a newer release (format ${meta.format}, this one knows ${FORMAT})`, {
+      fix: 'run that release, or remove the directory to start from nothing',
+    });
+  }
+  if (meta.application !== application) {
+    throw new ConfigError('state/other-application', `${directory} belongs to ${meta.application}, not to ${application}`, {
+      fix: 'give this pipeline a --state-dir of its own',
+    });
+  }
+  for (const store of stores) checkStore(meta.stores[store.name], store, directory);
+}
+
+function checkStore(was: StoreMeta | undefined, store: StoreDefinition, directory: string): void {
+  if (!was) return;
+  const fix = `give the step a new \`name\`, or remove ${directory} to start from nothing`;
+  for (const field of ['type', 'engine', 'key', 'value'] as const) {
+    if (was[field] === store[field]) continue;
+    throw new ConfigError('state/definition-changed', `store ${store.name} in ${directory} has ${field} ${was[field]}, the pipeline says ${store[field]}`, {
+      fix,
+    });
+  }
+  if (was.abandoned) {
+    throw new ConfigError('state/definition-changed', `store ${store.name} in ${directory} was left out for a while and misses the records of that time`, {
+      fix,
+    });
+  }
+}
+
+function described(stores: readonly StoreDefinition[]): Record<string, StoreMeta> {
+  return Object.fromEntries(stores.map(({ name, type, engine, key, value }) => [name, { type, engine, key, value }]));
+}
+
+/** Stores that an earlier run had and this one has not. */
+function abandoned(meta: Meta | undefined, task: TaskDirectory): Record<string, StoreMeta> {
+  const kept = new Set(task.stores.map(({ name }) => name));
+  const gone = Object.entries(meta?.stores ?? {}).filter(([name]) => !kept.has(name));
+  return Object.fromEntries(gone.map(([name, store]) => [name, { ...store, abandoned: true }]));
+}
