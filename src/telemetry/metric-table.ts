@@ -1,0 +1,98 @@
+/** What Prometheus needs to know of a metric, and what keeps its labels bounded. */
+export interface MetricSpec {
+  readonly type: 'counter' | 'gauge' | 'histogram';
+  readonly help: string;
+  /** Exactly the labels every series has. */
+  readonly labels: readonly LabelName[];
+  /** Upper bounds of a histogram, in the unit that the name ends in. */
+  readonly buckets?: readonly number[];
+}
+
+/**
+ * Where label values come from; each set is fixed by the pipeline file, the topics' partitions or a list in
+ * the source, never by records, so the number of series is bounded.
+ */
+export type LabelName =
+  /** A topic that the pipeline names. */
+  | 'topic'
+  /** A partition number of such a topic. */
+  | 'partition'
+  /** A node's name in the topology. */
+  | 'step'
+  /** A store's name. */
+  | 'store'
+  /** `ErrorStage` of core/errors.ts. */
+  | 'stage'
+  /** `FinalErrorPolicy` of core/policy.ts. */
+  | 'policy'
+  /** `stream-time` or `wall-clock`. */
+  | 'type'
+  /** `assigned`, `revoked` or `lost`. */
+  | 'event'
+  /** `ok` or `failed`. */
+  | 'result'
+  /** Why something happened: a word from the source. */
+  | 'reason'
+  | 'quantile'
+  | 'version'
+  | 'node';
+
+const SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+const RECORDS = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 25_000];
+
+/** Every metric of the daemon's own, without its `kstreamd_` prefix. Dashboards and alerts may name these only. */
+export const METRICS = {
+  info: { type: 'gauge', help: 'Always 1; the labels tell the versions of kstreamd and Node.', labels: ['version', 'node'] },
+  ready: { type: 'gauge', help: '1 while /ready answers 200, else 0.', labels: [] },
+  broker_reachable: { type: 'gauge', help: '1 while at least one broker is connected, else 0.', labels: [] },
+
+  records_in_total: { type: 'counter', help: 'Records taken from input topics.', labels: ['topic'] },
+  bytes_in_total: { type: 'counter', help: 'Bytes of keys and values taken from input topics.', labels: ['topic'] },
+  batches_in_total: { type: 'counter', help: 'Batches taken from input topics; each holds records of one partition.', labels: ['topic'] },
+  batch_size_records: { type: 'histogram', help: 'Records in a batch taken from an input topic.', labels: ['topic'], buckets: RECORDS },
+  records_out_total: { type: 'counter', help: 'Records handed to the producer.', labels: ['topic'] },
+  bytes_out_total: { type: 'counter', help: 'Bytes of keys and values handed to the producer.', labels: ['topic'] },
+  batches_out_total: { type: 'counter', help: 'Batches of output records handed to the producer.', labels: ['topic'] },
+  records_dropped_total: { type: 'counter', help: 'Records left out on purpose, by the step that did and why.', labels: ['step', 'reason'] },
+
+  poll_duration_seconds: { type: 'histogram', help: 'Time one read of the consumer took, waiting included.', labels: [], buckets: SECONDS },
+  process_duration_seconds: {
+    type: 'histogram',
+    help: 'Time one batch took from its source through all its steps.',
+    labels: ['topic'],
+    buckets: SECONDS,
+  },
+  flush_duration_seconds: { type: 'histogram', help: 'Time until the brokers acknowledged all outputs of a commit.', labels: [], buckets: SECONDS },
+  commit_duration_seconds: { type: 'histogram', help: 'Time a commit took, from its flush to the stores written.', labels: [], buckets: SECONDS },
+  commits_total: { type: 'counter', help: 'Offset commits.', labels: ['result'] },
+
+  lag_records: { type: 'gauge', help: 'Records between the last committed one and the end of the partition.', labels: ['topic', 'partition'] },
+  held_bytes: { type: 'gauge', help: 'Bytes read and not yet processed.', labels: [] },
+  paused_partitions: { type: 'gauge', help: 'Partitions paused because too many bytes are held.', labels: [] },
+
+  tasks: { type: 'gauge', help: 'Tasks this instance runs.', labels: [] },
+  rebalances_total: { type: 'counter', help: 'Assignments of partitions that came, went or were lost.', labels: ['event'] },
+  rewinds_total: { type: 'counter', help: 'Times that work since the last commit was dropped and read again.', labels: ['reason'] },
+  punctuations_total: { type: 'counter', help: 'Scheduled callbacks that fired.', labels: ['step', 'type'] },
+
+  errors_total: { type: 'counter', help: 'Records that a stage of a step could not handle, by what was done with them.', labels: ['step', 'stage', 'policy'] },
+  retries_total: { type: 'counter', help: 'Further tries of failed records.', labels: ['step'] },
+
+  store_reads_total: { type: 'counter', help: 'Keys read from a store.', labels: ['store'] },
+  store_cache_hits_total: { type: 'counter', help: 'Keys of those read that the write buffer or the cache held.', labels: ['store'] },
+  store_writes_total: { type: 'counter', help: 'Keys put or deleted in a store.', labels: ['store'] },
+  store_read_bytes_total: { type: 'counter', help: 'Bytes of values read from the store engine.', labels: ['store'] },
+  store_written_bytes_total: { type: 'counter', help: 'Bytes of keys and values written to the store engine.', labels: ['store'] },
+  store_flush_duration_seconds: { type: 'histogram', help: 'Time the store engine took to write one commit of a task.', labels: [], buckets: SECONDS },
+  store_empty_starts_total: { type: 'counter', help: 'Stores without a changelog that started empty although input had been committed.', labels: ['store'] },
+
+  event_loop_delay_seconds: { type: 'gauge', help: 'How late the event loop ran since the scrape before, by quantile.', labels: ['quantile'] },
+} as const satisfies Readonly<Record<string, MetricSpec>>;
+
+export type MetricName = keyof typeof METRICS;
+
+/** What every name has in front when Prometheus sees it. */
+export const METRIC_PREFIX = 'kstreamd_';
+
+/** Bounds of what plugins may add: distinct metrics, and series of each of them. */
+export const USER_METRICS = { prefix: 'user_', maxMetrics: 100, maxSeries: 1000 } as const;
