@@ -1,0 +1,192 @@
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { run } from './command.mjs';
+import { classArchive, kafkaJars } from './kafka-install.mjs';
+import { RecordedProcess } from './kafka-process.mjs';
+
+const HOST = '127.0.0.1';
+/** Small, started fast: a broker for tests has few partitions and lives for minutes. */
+const JVM = ['-Xms256m', '-Xmx512m', '-XX:+UseSerialGC', '-XX:-UsePerfData', '-Xshare:auto', '-Xlog:disable', '-Djava.awt.headless=true'];
+
+/**
+ * @typedef {object} NodeLayout one of a cluster's nodes; broker and controller at once
+ * @property {number} id 1, 2 or 3
+ * @property {number} port of the PLAINTEXT listener
+ * @property {number} saslPort of the SASL_PLAINTEXT listener, 0 = none
+ * @property {number} controllerPort
+ */
+
+/** One Kafka process and its folder: settings, data, log and the record of its pid. */
+export class KafkaNode {
+  /** @type {NodeLayout} */
+  layout;
+  #folder;
+  #process;
+  #recordClassesIn;
+
+  /** @param {string} clusterFolder @param {NodeLayout} layout @param {string} [recordClassesIn] a class archive to write at a clean end */
+  constructor(clusterFolder, layout, recordClassesIn) {
+    this.layout = layout;
+    this.#recordClassesIn = recordClassesIn;
+    this.#folder = path.join(clusterFolder, `node-${layout.id}`);
+    this.#process = new RecordedProcess(path.join(this.#folder, 'process.json'));
+  }
+
+  get address() {
+    return `${HOST}:${this.layout.port}`;
+  }
+
+  get saslAddress() {
+    return `${HOST}:${this.layout.saslPort}`;
+  }
+
+  get logFile() {
+    return path.join(this.#folder, 'kafka.log');
+  }
+
+  /** @returns {'running' | 'paused' | 'stopped'} */
+  get state() {
+    if (this.#process.pid === undefined) return 'stopped';
+    return this.#process.isPaused ? 'paused' : 'running';
+  }
+
+  get pid() {
+    return this.#process.pid;
+  }
+
+  /** Writes settings and formats the data folder, once in a node's life. */
+  async format(settings, { clusterId, user, password }) {
+    mkdirSync(path.join(this.#folder, 'data'), { recursive: true });
+    writeFileSync(
+      this.#settingsFile,
+      Object.entries(settings)
+        .map(([key, value]) => `${key}=${value}\n`)
+        .join(''),
+    );
+    writeFileSync(this.#log4jFile, LOG4J);
+    const scram = this.layout.saslPort === 0 ? [] : ['--add-scram', `SCRAM-SHA-512=[name=${user},password=${password}]`];
+    await run('java', [
+      '-XX:TieredStopAtLevel=1',
+      ...this.#jvm(),
+      'kafka.tools.StorageTool',
+      'format',
+      '--cluster-id',
+      clusterId,
+      '--config',
+      this.#settingsFile,
+      ...scram,
+    ]);
+  }
+
+  get dataFolder() {
+    return path.join(this.#folder, 'data');
+  }
+
+  start() {
+    if (this.#process.pid !== undefined) return;
+    const recording = this.#recordClassesIn === undefined ? [] : [`-XX:ArchiveClassesAtExit=${this.#recordClassesIn}`];
+    this.#process.spawn('java', [...recording, ...this.#jvm(), 'kafka.Kafka', this.#settingsFile], this.logFile);
+  }
+
+  /** A clean shutdown: partitions are handed over, logs closed. */
+  stop() {
+    return this.#process.stop(STOP_PATIENCE_MS);
+  }
+
+  kill() {
+    return this.#process.kill();
+  }
+
+  pause() {
+    return this.#process.pause();
+  }
+
+  resume() {
+    return this.#process.resume();
+  }
+
+  get #settingsFile() {
+    return path.join(this.#folder, 'server.properties');
+  }
+
+  get #log4jFile() {
+    return path.join(this.#folder, 'log4j2.properties');
+  }
+
+  #jvm() {
+    const archive = existsSync(classArchive) ? [`-XX:SharedArchiveFile=${classArchive}`] : [];
+    return [...JVM, ...archive, `-Dlog4j2.configurationFile=${this.#log4jFile}`, '-cp', path.join(kafkaJars, '*')];
+  }
+}
+
+/** A node that loses its quorum while it shuts down would wait for minutes. */
+const STOP_PATIENCE_MS = 10_000;
+
+const LOG4J = `status = error
+appender.out.type = Console
+appender.out.name = out
+appender.out.layout.type = PatternLayout
+appender.out.layout.pattern = %d{ISO8601} %p %c{1} %m%n
+rootLogger.level = warn
+rootLogger.appenderRef.out.ref = out
+`;
+
+/**
+ * server.properties of a node.
+ *
+ * @param {NodeLayout} node
+ * @param {readonly NodeLayout[]} nodes all of the cluster's
+ * @param {string} dataFolder
+ * @param {{ user: string, password: string }} login of the SASL listener
+ * @param {Readonly<Record<string, string>>} extra overrides the rest
+ */
+export function nodeSettings(node, nodes, dataFolder, login, extra) {
+  const replicas = nodes.length;
+  const minimum = replicas === 3 ? 2 : 1;
+  return {
+    'process.roles': 'broker,controller',
+    'node.id': node.id,
+    'controller.quorum.voters': nodes.map((each) => `${each.id}@${HOST}:${each.controllerPort}`).join(','),
+    'controller.listener.names': 'CONTROLLER',
+    'inter.broker.listener.name': 'PLAINTEXT',
+    'log.dirs': dataFolder,
+    ...listenerSettings(node, login),
+    'default.replication.factor': replicas,
+    'min.insync.replicas': minimum,
+    'offsets.topic.replication.factor': replicas,
+    'offsets.topic.num.partitions': 4,
+    'transaction.state.log.replication.factor': replicas,
+    'transaction.state.log.min.isr': minimum,
+    'transaction.state.log.num.partitions': 4,
+    'share.coordinator.state.topic.replication.factor': replicas,
+    'share.coordinator.state.topic.min.isr': minimum,
+    'share.coordinator.state.topic.num.partitions': 4,
+    'auto.create.topics.enable': false,
+    'group.initial.rebalance.delay.ms': 0,
+    'log.retention.ms': -1,
+    'log.retention.bytes': -1,
+    'num.network.threads': 2,
+    'num.io.threads': 4,
+    'log.cleaner.dedupe.buffer.size': 8_388_608,
+    // A killed node may come back only after its session ended.
+    'broker.session.timeout.ms': 4000,
+    'broker.heartbeat.interval.ms': 1000,
+    ...extra,
+  };
+}
+
+function listenerSettings(node, { user, password }) {
+  const withSasl = node.saslPort !== 0;
+  const advertised = [`PLAINTEXT://${HOST}:${node.port}`, ...(withSasl ? [`SASL_PLAINTEXT://${HOST}:${node.saslPort}`] : [])].join(',');
+  const listeners = { listeners: `${advertised},CONTROLLER://${HOST}:${node.controllerPort}`, 'advertised.listeners': advertised };
+  const plain = { 'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT' };
+  if (!withSasl) return { ...listeners, ...plain };
+  const login = (module, rest) => `org.apache.kafka.common.security.${module} required${rest};`;
+  return {
+    ...listeners,
+    ...plain,
+    'sasl.enabled.mechanisms': 'SCRAM-SHA-512,PLAIN',
+    'listener.name.sasl_plaintext.scram-sha-512.sasl.jaas.config': login('scram.ScramLoginModule', ''),
+    'listener.name.sasl_plaintext.plain.sasl.jaas.config': login('plain.PlainLoginModule', ` user_${user}="${password}"`),
+  };
+}

@@ -1,0 +1,22 @@
+import type { TestProject } from 'vitest/node';
+import { KafkaCluster } from '../../scripts/kafka-cluster.mjs';
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** `bootstrap.servers` of the cluster that all integration tests share: make your own topics and groups, never stop it. */
+    brokers: string;
+  }
+}
+
+/** One broker for the whole run, or the cluster that KAFKA_BROKERS names. */
+export default async function setup({ provide }: TestProject): Promise<(() => Promise<void>) | undefined> {
+  const external = process.env['KAFKA_BROKERS'];
+  if (external) {
+    provide('brokers', external);
+    return undefined;
+  }
+  await KafkaCluster.removeAbandoned();
+  const cluster = await KafkaCluster.start({ name: `tests-${process.pid}`, owned: true });
+  provide('brokers', cluster.brokers);
+  return () => cluster.remove();
+}
