@@ -1,0 +1,192 @@
+import { Template } from '../core/expression.js';
+import type { Serde } from '../core/serde.js';
+import { formatNames, serdeFor } from '../serdes/formats.js';
+import { TopologyBuilder } from '../topology/builder.js';
+import type { Topology } from '../topology/topology.js';
+import type { Arm, Flow, Output, Pipeline, Step, TopicInput } from './model.js';
+import { type Ahead, aheadOfFlow, isStateful, nothingAhead, readsFlow, stateAhead } from './state-ahead.js';
+import { PassOn, processorFactory } from './step-factory.js';
+import { storesOf } from './step-stores.js';
+import { CompileError, formatOf, mergeStreams, NO_STREAM, type Stream } from './stream.js';
+import { timestampExtractor } from './timestamps.js';
+
+export interface CompileOptions {
+  /** What `timestamp: wall-clock` reads, in epoch milliseconds. */
+  readonly now?: () => number;
+}
+
+/**
+ * Turns a pipeline that `loadPipeline` found sound into the topology that runs it. Nodes are named `<flow>-<id>`, sources `from-<topic>` and
+ * sinks `<flow>-to-<topic>`. Throws a CompileError, or the builder's TopologyError.
+ */
+export function compile(pipeline: Pipeline, options: CompileOptions = {}): Topology {
+  return new Compiler(pipeline, options.now ?? Date.now).run();
+}
+
+class Compiler {
+  private readonly builder: TopologyBuilder;
+  private readonly flowEnds = new Map<string, Stream>();
+  private readonly nodeNames = new Set<string>();
+  private readonly repartitions = new Set<string>();
+
+  constructor(
+    private readonly pipeline: Pipeline,
+    private readonly now: () => number,
+  ) {
+    this.builder = new TopologyBuilder(pipeline.name);
+  }
+
+  run(): Topology {
+    for (const { name, engine, key, value } of this.pipeline.stores) this.builder.addStore({ name, type: 'key-value', engine, key, value });
+    for (const flow of this.pipeline.flows) this.endOf(flow);
+    return this.builder.build();
+  }
+
+  /** What leaves the flow's last step; compiles the flow, and those it reads, when first asked. */
+  private endOf(flow: Flow): Stream {
+    const known = this.flowEnds.get(flow.name);
+    if (known) return known;
+    const input = mergeStreams(flow.from.map((one) => (one.kind === 'topic' ? this.source(one) : this.endOf(this.flowNamed(one.flow)))));
+    const end = this.steps(flow, flow.steps, input, aheadOfFlow(flow, this.pipeline.flows));
+    this.outputs(flow, flow.to, end);
+    this.flowEnds.set(flow.name, end);
+    if (end.parents.length === 0) this.refuseReadersOf(flow);
+    return end;
+  }
+
+  private flowNamed(name: string): Flow {
+    const flow = this.pipeline.flows.find((one) => one.name === name);
+    if (!flow) throw new RangeError(`the pipeline has no flow "${name}"`);
+    return flow;
+  }
+
+  private refuseReadersOf({ name }: Flow): void {
+    const reader = this.pipeline.flows.find((flow) => readsFlow(flow, name));
+    if (!reader) return;
+    throw new CompileError('flow/empty', reader.position, `no record leaves the flow "${name}": every arm of its branch has a "to"`, 'read the arms’ topics');
+  }
+
+  /** A topic has one source node, which all flows that read it share. */
+  private source({ topic, key, value, timestamp, start, position }: TopicInput): Stream {
+    const name = `from-${topic}`;
+    if (!this.nodeNames.has(name)) {
+      this.nodeNames.add(name);
+      this.builder.addSource({
+        name,
+        topics: [topic],
+        key: serde(key),
+        value: serde(value),
+        timestamp: timestampExtractor(timestamp, this.now),
+        start,
+        position,
+      });
+    }
+    return { parents: [name], key, value };
+  }
+
+  private steps(flow: Flow, steps: readonly Step[], input: Stream, after: Ahead): Stream {
+    let stream = input;
+    for (const [i, step] of steps.entries()) {
+      if (stream.parents.length === 0) {
+        throw new CompileError('step/unreachable', step.position, 'no record reaches this step: every arm of the branch before it has a "to"');
+      }
+      stream = this.step(flow, step, stream, () => stateAhead(steps, i + 1, after));
+    }
+    return stream;
+  }
+
+  private step(flow: Flow, step: Step, input: Stream, ahead: Ahead): Stream {
+    const node = this.uniqueNode(`${flow.name}-${step.id}`);
+    const arms = step.arms?.map((_, i) => this.uniqueNode(`${node}-arm${i + 1}`));
+    const stores = isStateful(step) ? this.connectStores(flow, step, input) : {};
+    const { definition, position, onError } = step;
+    this.builder.addProcessor(
+      {
+        name: node,
+        create: processorFactory(step, { id: step.id, node, emit: step.emit, ...(arms && { arms }) }),
+        stores,
+        foreign: step.operation === 'use',
+        atMostOne: definition.atMostOne,
+        position,
+        onError,
+      },
+      input.parents,
+    );
+    const output: Stream = { ...input, parents: [node] };
+    if (step.arms) return this.arms(flow, step.arms, arms ?? [], output, ahead);
+    return definition.changesKey ? this.rekeyed(flow, step, output, ahead) : output;
+  }
+
+  private connectStores(flow: Flow, step: Step, input: Stream): Readonly<Record<string, string>> {
+    const fix = 'give the inputs one key format, or the store its own "key"';
+    const { connected, implied } = storesOf(step, `${flow.name}-${step.id}`, () => formatOf(input, 'key', step.position, fix));
+    for (const store of implied) this.builder.addStore(store);
+    return connected;
+  }
+
+  private arms(flow: Flow, arms: readonly Arm[], nodes: readonly string[], input: Stream, ahead: Ahead): Stream {
+    const ends = arms.map((arm, i): Stream => {
+      const node = nodes[i] ?? '';
+      this.builder.addProcessor({ name: node, create: () => new PassOn(), atMostOne: true, position: arm.position }, input.parents);
+      const end = this.steps(flow, arm.steps, { ...input, parents: [node] }, arm.to.length > 0 ? nothingAhead : ahead);
+      if (arm.to.length === 0) return end;
+      this.outputs(flow, arm.to, end);
+      return NO_STREAM;
+    });
+    return mergeStreams(ends);
+  }
+
+  /** After a change of keys; equal keys meet in one task through a topic when there is state ahead (S16). */
+  private rekeyed(flow: Flow, step: Step, input: Stream, ahead: Ahead): Stream {
+    const key = step.operation === 'keyBy' ? (step.options instanceof Template ? 'json' : 'string') : input.key;
+    const output: Stream = { ...input, key };
+    if (!ahead()) return output;
+    const { position } = step;
+    const name = `${flow.name}-${step.id}`;
+    if (this.repartitions.has(name)) {
+      throw new CompileError(
+        'state/needs-name',
+        position,
+        `two steps "${step.id}" of the flow "${flow.name}" would share a repartition topic`,
+        'give each a "name"',
+      );
+    }
+    this.repartitions.add(name);
+    const fix = 'give the inputs one format';
+    const keySerde = serde(formatOf(output, 'key', position, fix));
+    const valueSerde = serde(formatOf(output, 'value', position, fix));
+    return { ...output, parents: [this.builder.addRepartition({ name, key: keySerde, value: valueSerde, position }, output.parents)] };
+  }
+
+  private outputs(flow: Flow, outputs: readonly Output[], stream: Stream): void {
+    for (const { to, key, value, partitioner, position } of outputs) {
+      if (stream.parents.length === 0)
+        throw new CompileError('step/unreachable', position, 'no record reaches this output: every arm of the branch before it has a "to"');
+      this.builder.addSink(
+        {
+          name: this.uniqueNode(`${flow.name}-to-${'topic' in to ? to.topic : 'route'}`),
+          to: 'topic' in to ? to : { topics: to.topics, route: to.route.evaluate },
+          key: serde(key ?? formatOf(stream, 'key', position, 'say which "key" format this output has')),
+          value: serde(value ?? formatOf(stream, 'value', position, 'say which "value" format this output has')),
+          partitioner,
+          position,
+        },
+        stream.parents,
+      );
+    }
+  }
+
+  /** `name`, or `name-2` and so on where another node has it. */
+  private uniqueNode(name: string): string {
+    let unique = name;
+    for (let n = 2; this.nodeNames.has(unique); n++) unique = `${name}-${n}`;
+    this.nodeNames.add(unique);
+    return unique;
+  }
+}
+
+function serde(format: string): Serde<unknown> {
+  const found = serdeFor(format);
+  if (found) return found;
+  throw new RangeError(`no format "${format}"; there are ${formatNames.join(', ')}`);
+}

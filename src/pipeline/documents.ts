@@ -1,0 +1,35 @@
+import { LineCounter, parseAllDocuments } from 'yaml';
+import type { Diagnostics } from './diagnostics.js';
+import { SourceText } from './source.js';
+import { type MapNode, positionOf, treeOf } from './tree.js';
+import { explainYamlErrors } from './yaml-bites.js';
+
+/** The one document of a file as a tree; undefined, with diagnostics, where there is none or it cannot be read. */
+export function parseDocument(file: string, text: string, diagnostics: Diagnostics): MapNode | undefined {
+  const source = new SourceText(file, text.replace(/^\uFEFF/, ''));
+  const start = source.positionAt(0);
+  const parsed = parseAllDocuments(source.text, { merge: true, prettyErrors: false, lineCounter: new LineCounter() });
+  const documents = Array.isArray(parsed) ? parsed : [];
+  const errors = documents.flatMap((document) => document.errors);
+  if (errors.length > 0) {
+    explainYamlErrors(errors, source, diagnostics);
+    return undefined;
+  }
+  const full = documents.filter((document) => document.contents !== null && source.text.slice(...rangeOf(document.contents)).trim() !== '');
+  const [first, second] = full;
+  const tree = first && treeOf(first, source, diagnostics);
+  if (tree === undefined) return diagnostics.error(start, 'file/empty', 'the file is empty', 'kstreamd new writes one to start from');
+  if (second?.contents)
+    diagnostics.warning(
+      source.positionAt(rangeOf(second.contents)[0]),
+      'yaml/two-documents',
+      'only the first document of a file is read',
+      'use a file for each',
+    );
+  if (tree.kind === 'map') return tree;
+  return diagnostics.error(positionOf(tree), 'schema/type', `a pipeline file must be a map, not ${tree.kind === 'list' ? 'a list' : 'text'}`);
+}
+
+function rangeOf(contents: { range?: readonly [number, number, number] | null | undefined }): [number, number] {
+  return [contents.range?.[0] ?? 0, contents.range?.[1] ?? 0];
+}

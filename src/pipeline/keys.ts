@@ -1,0 +1,184 @@
+import type { KeyTable } from './fields.js';
+
+/** Keys at the top of a pipeline file. */
+export const TOP_KEYS = {
+  name: { description: 'consumer group, and prefix of internal topics', required: true },
+  kafka: { description: 'the cluster: host:port, or a map with brokers, sasl, tls and client', required: true },
+  guarantee: { description: 'at-least-once' },
+  deadLetter: { description: 'topic for records that cannot be handled; makes dead-letter the default of onError' },
+  onError: { description: 'what to do with a record that cannot be handled: fail, skip, dead-letter, or a map with retry' },
+  env: { description: 'values that expressions read as env.NAME' },
+  topics: { description: 'topics declared once, to be used by name in from and to' },
+  tables: { description: 'read-only stores fed by topics', notYet: true },
+  stores: { description: 'stores that steps use by name' },
+  batch: { description: 'how many records a batch takes' },
+  commit: { description: 'how often progress is committed' },
+  cache: { description: 'bytes of clean entries kept in memory over all stores' },
+  from: { description: 'what the flow reads: a topic, a list of them, or a map' },
+  steps: { description: 'what is done with each record, in order' },
+  to: { description: 'what the flow writes: a topic, a list of them, or a map' },
+  flows: { description: 'several flows by name, each with from, steps and to' },
+  serve: { description: 'stores that HTTP clients may read', notYet: true },
+  log: { description: 'what the file itself logs', notYet: true },
+  tests: { description: 'records to send and outputs to expect' },
+} as const satisfies KeyTable;
+
+export const FLOW_KEYS = {
+  from: { ...TOP_KEYS.from, required: true },
+  steps: TOP_KEYS.steps,
+  to: TOP_KEYS.to,
+} as const satisfies KeyTable;
+
+export const KAFKA_KEYS = {
+  brokers: { description: 'host:port of some brokers, with commas between them', required: true },
+  sasl: { description: 'how to log in' },
+  tls: { description: 'true, or PEM texts' },
+  registry: { description: 'schema registry', notYet: true },
+  client: { description: "librdkafka's own properties, by their names" },
+} as const satisfies KeyTable;
+
+export const SASL_KEYS = {
+  mechanism: { description: 'plain, scram-sha-256 or scram-sha-512', required: true },
+  username: { description: 'who logs in', required: true },
+  password: { description: 'better from a file (passwordFile) or a variable', required: true, secret: true },
+} as const satisfies KeyTable;
+
+export const TLS_KEYS = {
+  ca: { description: 'certificates of the authorities to trust, PEM' },
+  cert: { description: "the client's certificate, PEM" },
+  key: { description: "the client's private key, PEM", secret: true },
+  keyPassword: { description: 'password of the private key', secret: true },
+} as const satisfies KeyTable;
+
+/** Properties of librdkafka that the daemon sets itself. */
+export const OWNED_PROPERTIES: readonly string[] = [
+  'group.id',
+  'enable.auto.commit',
+  'isolation.level',
+  'transactional.id',
+  'partition.assignment.strategy',
+  'plugin.library.paths',
+];
+
+const TOPIC_READING = {
+  key: { description: 'format of the key, string by default' },
+  value: { description: 'format of the value, json by default' },
+  timestamp: { description: 'record, skip-invalid, partition-time, wall-clock, or an expression' },
+  start: { description: 'where to begin without a committed offset: earliest, latest, committed, 2h, or an instant' },
+} as const satisfies KeyTable;
+
+export const TOPIC_KEYS = {
+  topic: { description: "the topic's name, where it differs from the one declared" },
+  ...TOPIC_READING,
+  partitions: { description: 'partitions to create the topic with', notYet: true },
+  options: { description: 'settings to create the topic with', notYet: true },
+} as const satisfies KeyTable;
+
+export const INPUT_KEYS = {
+  topic: { description: 'one topic' },
+  topics: { description: 'several topics' },
+  ...TOPIC_READING,
+  order: { description: 'partition' },
+  idle: { description: 'how long to wait for an empty partition', notYet: true },
+  idleAdvance: { description: 'when stream time follows the wall clock', notYet: true },
+} as const satisfies KeyTable;
+
+export const OUTPUT_KEYS = {
+  topic: { description: 'the topic to write' },
+  route: { description: 'an expression that gives the topic' },
+  topics: { description: 'topics that a route may give' },
+  key: { description: 'format of the key, that of the input by default' },
+  value: { description: 'format of the value, that of the input by default' },
+  partitioner: { description: 'murmur2, round-robin, or ./file.js#name' },
+} as const satisfies KeyTable;
+
+export const FORMAT_KEYS = {
+  format: { description: 'name of the format', required: true },
+  subject: { description: 'subject in the schema registry', notYet: true },
+  schema: { description: 'schema file', notYet: true },
+  as: { description: 'bigint', notYet: true },
+} as const satisfies KeyTable;
+
+export const STORE_KEYS = {
+  type: { description: 'key-value' },
+  engine: { description: 'leveldb, memory, or ./file.js#name' },
+  key: { description: 'format of the keys, string by default' },
+  value: { description: 'format of the values, json by default' },
+  changelog: { description: 'false: the store is kept on this machine only' },
+  ttl: { description: 'how long an entry lives, in event time', notYet: true },
+  history: { description: 'how far back versions are kept', notYet: true },
+  standby: { description: 'copies on other instances', notYet: true },
+} as const satisfies KeyTable;
+
+export const BATCH_KEYS = {
+  maxRecords: { description: 'most records of one partition in a batch' },
+  maxWait: { description: 'how long a cycle takes further records' },
+  maxBytes: { description: 'bytes held before partitions are paused' },
+  adaptive: { description: 'moves the batch size toward a target latency', notYet: true },
+} as const satisfies KeyTable;
+
+export const COMMIT_KEYS = {
+  interval: { description: 'time between commits; 0ms commits each cycle' },
+  flush: { description: 'time between writes of stores to disk', notYet: true },
+} as const satisfies KeyTable;
+
+export const ERROR_KEYS = {
+  retry: { description: 'further tries' },
+  backoff: { description: 'wait before the first retry and at most, as 200ms..5s' },
+  // biome-ignore lint/suspicious/noThenProperty: it is a key of the language, and nobody awaits the table
+  then: { description: 'fail, skip or dead-letter, when no try succeeded' },
+} as const satisfies KeyTable;
+
+export const DEAD_LETTER_KEYS = {
+  topic: { description: 'the topic to write', required: true },
+} as const satisfies KeyTable;
+
+/** Settings of a step, beside its operation. */
+export const STEP_KEYS = {
+  name: { description: "the step's id: what its state and internal topics are named after" },
+  if: { description: 'records for which it is false pass the step unchanged' },
+  emit: { description: 'batch: one output per key and batch; update: one per input' },
+  store: { description: "the step's own store: the name of a declared one, or what differs from the default" },
+  stores: { description: 'declared stores that a plugin may open' },
+  onError: { description: 'what to do with a record that this step cannot handle' },
+  with: { description: "a plugin's options" },
+  window: { description: 'what span of time the state covers', notYet: true },
+  as: { description: 'field that a join puts the other side in', notYet: true },
+  kind: { description: 'inner, left or outer join', notYet: true },
+  within: { description: 'how far apart in time', notYet: true },
+  by: { description: 'look-up expression of a join', notYet: true },
+  concurrency: { description: 'how many records an async plugin works on at once', notYet: true },
+} as const satisfies KeyTable;
+
+/** Operations of the language that this version does not have. */
+export const LATER_OPERATIONS: readonly string[] = ['aggregate', 'reduce', 'join', 'dedupe', 'repartition', 'every'];
+
+export const ARM_KEYS = {
+  if: { description: 'takes the record when true; an arm without it takes all that reach it' },
+  steps: { description: 'steps of this arm only' },
+  to: { description: 'output of this arm; without it the records go on to the step after the branch' },
+} as const satisfies KeyTable;
+
+export const TEST_KEYS = {
+  name: { description: 'what the test shows', required: true },
+  send: { description: 'records by topic, or a list of such maps and of advance', required: true },
+  expect: { description: 'records expected by topic: a list, or a count' },
+  match: { description: 'exact or contains' },
+  expectStores: { description: 'entries expected by store' },
+  expectError: { description: 'part of the error that must stop the run' },
+  tables: { description: 'entries to begin with, by table', notYet: true },
+  stores: { description: 'entries to begin with, by store', notYet: true },
+  mock: { description: 'expressions in place of plugins', notYet: true },
+} as const satisfies KeyTable;
+
+export const TEST_RECORD_KEYS = {
+  key: { description: 'key of the record' },
+  value: { description: 'value of the record' },
+  raw: { description: 'the value as text, byte for byte' },
+  headers: { description: 'headers as text by name' },
+  at: { description: 'timestamp: an instant' },
+  partition: { description: 'partition, 0 by default' },
+  times: { description: 'how many such records' },
+  every: { description: 'time between them' },
+  window: { description: 'window of the output', notYet: true },
+} as const satisfies KeyTable;

@@ -1,0 +1,145 @@
+import type { Expression, Position } from '../core/expression.js';
+import type { ErrorPolicy } from '../core/policy.js';
+import type { ProcessorDefinition } from '../core/processor.js';
+
+/** A pipeline file, loaded, merged, checked and with every default filled in. */
+export interface Pipeline {
+  /** Consumer group and prefix of internal topics. */
+  readonly name: string;
+  /** Where `name` stands. */
+  readonly position: Position;
+  readonly kafka: KafkaSettings;
+  readonly guarantee: 'at-least-once';
+  /** The file's error policy. */
+  readonly onError: ErrorPolicy;
+  readonly deadLetter: string | undefined;
+  readonly batch: BatchSettings;
+  readonly commit: { readonly intervalMs: number };
+  /** Bound of clean cache entries over all stores of the process, in bytes. */
+  readonly cacheBytes: number;
+  readonly stores: readonly StoreSpec[];
+  /** In the order of the file; a one-flow file has one, named `main`. */
+  readonly flows: readonly Flow[];
+  readonly tests: readonly PipelineTest[];
+}
+
+export interface KafkaSettings {
+  /** `host:port,…` */
+  readonly brokers: string;
+  readonly position: Position;
+  readonly sasl: { readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'; readonly username: string; readonly password: string } | undefined;
+  /** undefined: plaintext; PEM texts, all optional. */
+  readonly tls: { readonly ca?: string; readonly cert?: string; readonly key?: string; readonly keyPassword?: string } | undefined;
+  /** librdkafka properties by name. */
+  readonly client: Readonly<Record<string, string | number | boolean>>;
+}
+
+export interface BatchSettings {
+  /** Most records of one partition in a batch, and of one partition in a cycle. */
+  readonly maxRecords: number;
+  /** A cycle takes no further records after so long, in milliseconds. */
+  readonly maxWaitMs: number;
+  /** Bytes held by the process before partitions are paused (C7). */
+  readonly maxBytes: number;
+}
+
+export interface StoreSpec {
+  readonly name: string;
+  readonly engine: string;
+  readonly key: string;
+  readonly value: string;
+  readonly position: Position;
+}
+
+export interface Flow {
+  readonly name: string;
+  readonly from: readonly Input[];
+  readonly steps: readonly Step[];
+  readonly to: readonly Output[];
+  readonly position: Position;
+}
+
+export type Input = TopicInput | { readonly kind: 'flow'; readonly flow: string; readonly position: Position };
+
+export interface TopicInput {
+  readonly kind: 'topic';
+  readonly topic: string;
+  /** Format names. */
+  readonly key: string;
+  readonly value: string;
+  readonly start: StartOffset;
+  /** `record`, `skip-invalid`, `partition-time`, `wall-clock`, or an expression (T3). */
+  readonly timestamp: 'record' | 'skip-invalid' | 'partition-time' | 'wall-clock' | Expression;
+  readonly position: Position;
+}
+
+/** Where reading starts when the group has no offset; `at` in epoch milliseconds, `ago` in milliseconds. */
+export type StartOffset = 'earliest' | 'latest' | 'committed' | { readonly at: number } | { readonly ago: number };
+
+export interface Output {
+  /** A topic, or a route over allowed topics. */
+  readonly to: { readonly topic: string } | { readonly route: Expression; readonly topics: readonly string[] };
+  /** Format names; undefined: those of the flow's input. */
+  readonly key: string | undefined;
+  readonly value: string | undefined;
+  /** `murmur2`, `round-robin`, or a plugin's function `./file.js#name`. */
+  readonly partitioner: 'murmur2' | 'round-robin' | Partitioner;
+  readonly position: Position;
+}
+
+/** Chooses a partition of `partitions` for a record's serialized key. */
+export type Partitioner = (key: Buffer | null, partitions: number, record: { topic: string; value: Buffer | null }) => number;
+
+export interface Step {
+  /** Operation key as written: `count`, `use`, … */
+  readonly operation: string;
+  /** `name`, else the operation; unique among the flow's stateful steps. */
+  readonly id: string;
+  readonly definition: ProcessorDefinition;
+  /** Checked by the definition's schema; expressions compiled. */
+  readonly options: unknown;
+  readonly when: Expression | undefined;
+  readonly emit: 'batch' | 'update';
+  readonly onError: ErrorPolicy | undefined;
+  /** Overrides of the step's own store, or the name of a declared one. */
+  readonly store: string | Partial<StoreSpec> | undefined;
+  /** Declared stores that the step may open. */
+  readonly stores: readonly string[];
+  /** Only of `branch`: its arms, first match wins. */
+  readonly arms: readonly Arm[] | undefined;
+  readonly position: Position;
+}
+
+export interface Arm {
+  readonly when: Expression | undefined;
+  readonly steps: readonly Step[];
+  /** Empty: the arm goes on to the step after the branch. */
+  readonly to: readonly Output[];
+  readonly position: Position;
+}
+
+/** A `tests:` entry, checked in shape; values are still YAML data. */
+export interface PipelineTest {
+  readonly name: string;
+  /** Items in order: records to a topic, or an advance of the clock in milliseconds. */
+  readonly send: readonly ({ readonly topic: string; readonly records: readonly TestRecord[] } | { readonly advanceMs: number })[];
+  readonly expect: Readonly<Record<string, { readonly records: readonly TestRecord[] } | { readonly count: number }>>;
+  readonly match: 'exact' | 'contains';
+  readonly expectStores: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  readonly expectError: string | undefined;
+  readonly position: Position;
+}
+
+/** One record of a test; absent fields are undefined. */
+export interface TestRecord {
+  readonly key?: unknown;
+  readonly value?: unknown;
+  /** Bytes of the value as they are, instead of `value`. */
+  readonly raw?: string;
+  readonly headers?: Readonly<Record<string, string | null>>;
+  /** Epoch milliseconds. */
+  readonly at?: number;
+  readonly partition?: number;
+  readonly times?: number;
+  readonly everyMs?: number;
+}

@@ -1,0 +1,52 @@
+import { z } from 'zod';
+import { ConfigError } from '../core/errors.js';
+import { defineProcessor, isProcessorDefinition, type Processor, type ProcessorDefinition } from '../core/processor.js';
+import type { StoreEngine } from '../core/store.js';
+import type { Partitioner } from './model.js';
+import { type ImportOptions, importPlugin, type PluginExport } from './plugin-module.js';
+
+/**
+ * The processor that `use:` names. Takes what `defineProcessor` returns, or a class with `process` or `processBatch`,
+ * whose constructor gets the options as they are written. Throws a ConfigError whose code starts with `plugin/`.
+ */
+export async function resolvePlugin(specifier: string, fromFile: string, options?: ImportOptions): Promise<ProcessorDefinition> {
+  const found = await importPlugin(specifier, fromFile, options);
+  if (isProcessorDefinition(found.value)) return found.value;
+  if (isProcessorClass(found.value)) return definitionOf(found.value);
+  throw notA('processor', found, 'export what defineProcessor({ … }) returns, or a class with process(record)');
+}
+
+/** The function that `partitioner: ./file.js#name` names. */
+export async function resolvePartitioner(specifier: string, fromFile: string, options?: ImportOptions): Promise<Partitioner> {
+  const found = await importPlugin(specifier, fromFile, options);
+  if (typeof found.value === 'function') return found.value as Partitioner;
+  throw notA('partitioner', found, 'export a function (key, partitions, record) that returns a partition number');
+}
+
+/** The store engine that `engine: ./file.js#name` names. */
+export async function resolveStoreEngine(specifier: string, fromFile: string, options?: ImportOptions): Promise<StoreEngine> {
+  const found = await importPlugin(specifier, fromFile, options);
+  if (isStoreEngine(found.value)) return found.value;
+  throw notA('store engine', found, 'export an object { persistent, open({ store, directory }) }');
+}
+
+type ProcessorClass = new (options: unknown) => Processor;
+
+function isProcessorClass(value: unknown): value is ProcessorClass {
+  if (typeof value !== 'function' || typeof value.prototype !== 'object' || value.prototype === null) return false;
+  return typeof value.prototype.process === 'function' || typeof value.prototype.processBatch === 'function';
+}
+
+function definitionOf(Class: ProcessorClass): ProcessorDefinition {
+  return defineProcessor({ summary: `The class ${Class.name}.`, options: z.unknown(), create: (options) => new Class(options) });
+}
+
+function isStoreEngine(value: unknown): value is StoreEngine {
+  return typeof value === 'object' && value !== null && 'open' in value && typeof value.open === 'function';
+}
+
+function notA(kind: string, { specifier, value }: PluginExport, fix: string): ConfigError {
+  const code = kind === 'processor' ? 'plugin/not-a-processor' : kind === 'partitioner' ? 'plugin/not-a-partitioner' : 'plugin/not-a-store-engine';
+  const what = value === null || value === undefined ? String(value) : typeof value === 'object' ? 'an object' : `a ${typeof value}`;
+  return new ConfigError(code, `"${specifier}" is ${what}, not a ${kind}`, { fix });
+}

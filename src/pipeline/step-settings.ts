@@ -1,0 +1,90 @@
+import type { Expression } from '../core/expression.js';
+import type { ProcessorDefinition } from '../core/processor.js';
+import { didYouMean } from './closest.js';
+import { checkName, type StepsReading } from './declarations.js';
+import { type KeyTable, reportNotYet, reportUnknownKey } from './fields.js';
+import { STEP_KEYS } from './keys.js';
+import type { Step } from './model.js';
+import { readStore } from './store-specs.js';
+import { type Entry, isNull, type MapNode, positionOf, type TreeNode } from './tree.js';
+
+/** The siblings of a step's operation. */
+export class StepSettings {
+  private readonly entries: ReadonlyMap<string, Entry>;
+
+  constructor(
+    map: MapNode | undefined,
+    private readonly operation: string,
+    private readonly definition: ProcessorDefinition | undefined,
+    private readonly reading: StepsReading,
+  ) {
+    this.entries = new Map([...(map?.entries ?? [])].filter(([key, entry]) => key !== operation && this.isKnown(key, entry)));
+  }
+
+  get(key: keyof typeof STEP_KEYS): TreeNode | undefined {
+    const value = this.entries.get(key)?.value;
+    return isNull(value) ? undefined : value;
+  }
+
+  name(): string | undefined {
+    const node = this.get('name');
+    return node && checkName(this.reading.reader.text(node, 'name'), 'the name of a step', positionOf(node), this.reading.reader);
+  }
+
+  condition(): Expression | undefined {
+    const node = this.get('if');
+    return node && this.reading.expressions.expression(node, { key: 'if', operation: 'if', flow: false });
+  }
+
+  emit(): Step['emit'] {
+    const node = this.get('emit');
+    const later = node?.kind === 'scalar' && /^(?:final|\d+(?:ms|s|m|h|d))$/.test(node.text) ? node.text : undefined;
+    if (node && later !== undefined) this.reading.reader.notYet(`emit: ${later}`, positionOf(node), 'emit');
+    else return this.reading.reader.word(node, 'emit', ['batch', 'update']) ?? 'batch';
+    return 'batch';
+  }
+
+  store(): Step['store'] {
+    const node = this.get('store');
+    if (node === undefined) return undefined;
+    return node.kind === 'map' ? readStore(node, 'store', this.reading.formats, this.reading.reader) : this.declaredStore(node);
+  }
+
+  stores(): string[] {
+    const node = this.get('stores');
+    const names = this.reading.reader.list(node, 'stores')?.items.map((item) => this.declaredStore(item)) ?? [];
+    return names.filter((name) => name !== undefined);
+  }
+
+  private declaredStore(node: TreeNode): string | undefined {
+    const { reader, stores } = this.reading;
+    const name = reader.text(node, 'a store');
+    if (name === undefined || stores.has(name)) return name;
+    return reader.diagnostics.error(positionOf(node), 'store/unknown', `no store "${name}" is declared under "stores"${didYouMean(name, stores.keys())}`);
+  }
+
+  private isKnown(key: string, { key: node, value }: Entry): boolean {
+    const { diagnostics } = this.reading.reader;
+    const doc = Object.hasOwn(STEP_KEYS, key) ? (STEP_KEYS as KeyTable)[key] : undefined;
+    if (key.startsWith('x-')) return false;
+    if (doc === undefined) reportUnknownKey(key, positionOf(node), value, Object.keys(STEP_KEYS), diagnostics);
+    else if (doc.notYet) reportNotYet(key, positionOf(node), diagnostics);
+    else if (!this.applies(key)) diagnostics.error(positionOf(node), 'step/setting', `"${key}" means nothing on "${this.operation}"${this.reason(key)}`);
+    else return true;
+    return false;
+  }
+
+  /** Whether the operation takes this setting; one that could not be loaded takes all. */
+  private applies(key: string): boolean {
+    if (key === 'with' || key === 'stores') return this.operation === 'use';
+    if (this.definition === undefined || (key !== 'if' && key !== 'emit' && key !== 'store')) return true;
+    if (this.operation !== 'use') return this.definition.settings?.includes(key) ?? false;
+    const settings = this.definition.settings ?? this.reading.processors.get('use')?.settings ?? ['if'];
+    return settings.includes(key) && !(key === 'if' && this.definition.changesKey);
+  }
+
+  private reason(key: string): string {
+    if (key === 'with' || key === 'stores') return ', only on "use"';
+    return key === 'if' ? ': a record that it passes over would leave in another form; use a branch' : '';
+  }
+}

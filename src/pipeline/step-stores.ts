@@ -1,0 +1,41 @@
+import type { StoreShape } from '../core/processor.js';
+import type { StoreDefinition } from '../core/store.js';
+import type { Step, StoreSpec } from './model.js';
+
+export interface StepStores {
+  /** Name the step uses → the store's name. */
+  readonly connected: Readonly<Record<string, string>>;
+  /** Stores that only this step asks for, to be added to the topology. */
+  readonly implied: readonly StoreDefinition[];
+}
+
+/**
+ * The stores of one step: its own (`<flow>-<id>`, S15), those that its definition names (`<flow>-<id>-<name>`), and the
+ * declared ones it lists, which stand in for one of the definition's under the same name.
+ */
+export function storesOf(step: Step, id: string, keyFormat: () => string): StepStores {
+  const connected: Record<string, string> = {};
+  const implied: StoreDefinition[] = [];
+  const imply = (alias: string, name: string, shape: StoreShape, given?: Partial<StoreSpec>): void => {
+    const store = storeFrom(name, shape, given, keyFormat);
+    implied.push(store);
+    connected[alias] = store.name;
+  };
+  if (typeof step.store === 'string') connected[step.id] = step.store;
+  else if (step.definition.store || step.store) imply(step.id, id, step.definition.store ?? {}, step.store);
+  for (const [alias, shape] of Object.entries(step.definition.stores ?? {})) {
+    if (!step.stores.includes(alias)) imply(alias, `${id}-${alias}`, shape);
+  }
+  for (const name of step.stores) connected[name] = name;
+  return { connected, implied };
+}
+
+function storeFrom(name: string, shape: StoreShape, given: Partial<StoreSpec> | undefined, keyFormat: () => string): StoreDefinition {
+  return {
+    name: given?.name ?? name,
+    type: 'key-value',
+    engine: given?.engine ?? shape.engine ?? 'leveldb',
+    key: given?.key ?? shape.key ?? keyFormat(),
+    value: given?.value ?? shape.value ?? 'json',
+  };
+}

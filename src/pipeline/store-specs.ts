@@ -1,0 +1,48 @@
+import { dirname, resolve } from 'node:path';
+import { checkName } from './declarations.js';
+import { readFormat } from './format-names.js';
+import { STORE_KEYS } from './keys.js';
+import type { StoreSpec } from './model.js';
+import type { Reader } from './reader.js';
+import { isNull, positionOf, type TreeNode } from './tree.js';
+
+const LATER_TYPES = ['timestamped', 'versioned', 'window', 'session'];
+const ENGINES = ['leveldb', 'memory'] as const;
+
+/** `stores:` by name; formats default to string and json (S2, S15). */
+export function readStores(node: TreeNode | undefined, formats: readonly string[], reader: Reader): Map<string, StoreSpec> {
+  const stores = new Map<string, StoreSpec>();
+  for (const [name, { key, value }] of reader.map(node, 'stores')?.entries ?? []) {
+    if (name.startsWith('x-')) continue;
+    const position = positionOf(key);
+    checkName(name, 'the name of a store', position, reader);
+    const spec = isNull(value) ? {} : readStore(value, `stores.${name}`, formats, reader);
+    stores.set(name, { engine: 'leveldb', key: 'string', value: 'json', ...spec, name, position });
+  }
+  return stores;
+}
+
+/** What is said about one store; what is not said is absent. */
+export function readStore(node: TreeNode, what: string, formats: readonly string[], reader: Reader): Partial<StoreSpec> {
+  const fields = reader.fields(node, STORE_KEYS, what);
+  if (fields === undefined) return {};
+  reader.word(fields.get('type'), 'type', ['key-value'], LATER_TYPES);
+  const changelog = fields.get('changelog');
+  const off = changelog?.kind === 'scalar' && changelog.value === false;
+  if (changelog !== undefined && !off) reader.notYet('changelog', positionOf(changelog));
+  const spec = {
+    engine: readEngine(fields.get('engine'), reader),
+    key: readFormat(fields.get('key'), 'key', formats, reader),
+    value: readFormat(fields.get('value'), 'value', formats, reader),
+    position: positionOf(node),
+  };
+  return Object.fromEntries(Object.entries(spec).filter(([, value]) => value !== undefined));
+}
+
+/** A plugin's file becomes a path from the root, since the pipeline file it stands in is not known later. */
+function readEngine(node: TreeNode | undefined, reader: Reader): string | undefined {
+  const engine = reader.text(node, 'engine');
+  if (node === undefined || engine === undefined) return undefined;
+  if (/^\.{0,2}\//.test(engine)) return resolve(dirname(node.source.file), engine);
+  return engine.includes('#') ? engine : reader.word(node, 'engine', ENGINES);
+}

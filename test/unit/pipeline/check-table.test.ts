@@ -1,0 +1,370 @@
+import { describe, expect, test } from 'vitest';
+import { check, withSteps } from './loading.js';
+
+const HEAD = 'name: app\nkafka: h:9092\nfrom: orders\nto: out\n';
+
+/** Rows of "What `check` says" in language.md: the file, and all that is said about it. */
+const rows: readonly (readonly [name: string, file: string, ...said: string[]])[] = [
+  [
+    'a misspelt key',
+    'name: app\nkafka: h:9092\nfrom: orders\nstpes:\n  - count\nto: out\n',
+    '4:1: error schema/unknown-key: unknown key "stpes"; did you mean "steps"?',
+  ],
+  ['a misspelt step', withSteps('- fliter: value.x'), '4:5: error step/unknown: unknown step "fliter"; did you mean "filter"?'],
+  [
+    'a tag',
+    withSteps('- filter: !value.deleted'),
+    '4:13: error expr/needs-quotes: YAML reads "!value.deleted" as a tag and the value as empty\n  fix: filter: "!value.deleted"',
+  ],
+  [
+    'an unquoted ternary',
+    withSteps('- map: value.a ? 1 : 2'),
+    '4:10: error expr/needs-quotes: YAML cannot read this expression unquoted (it contains ": ")\n  fix: map: "value.a ? 1 : 2"',
+  ],
+  [
+    'an expression cut by a comment',
+    withSteps("- filter: value.name.includes(' #vip')"),
+    '4:35: error expr/cut-by-comment: " #" starts a YAML comment, so the expression stops here\n  fix: filter: "value.name.includes(\' #vip\')"',
+  ],
+  ['a misspelt name', withSteps('- filter: vlaue.total > 1'), '4:13: error expr/unknown-name: "vlaue" is not defined here; did you mean "value"?'],
+  [
+    'text without quotes',
+    withSteps('- set:', '    status: paid'),
+    '5:15: error expr/unknown-name: "paid" is not defined here\n  fix: for the text paid, write "\'paid\'"; for a field, value.paid',
+  ],
+  [
+    'a comma inside { }',
+    withSteps('- set: { t: Math.max(value.one, value.b) }'),
+    '4:33: error expr/cut-by-comma: inside { } a comma ends the entry\n  fix: t: "Math.max(value.one, value.b)"',
+  ],
+  [
+    'a setting inside the operation',
+    withSteps('- count:', '    emit: update'),
+    '5:7: error step/indent: "emit" is a setting of the step\n  fix: indent "emit" like "count"',
+  ],
+  [
+    'a word of another spelling',
+    `name: app\nkafka: h:9092\nguarantee: exactly_once\nfrom: a\nto: b\n`,
+    '3:12: error schema/enum: guarantee cannot be "exactly_once"; did you mean "exactly-once"?',
+  ],
+  [
+    'an unset variable',
+    'name: app\nkafka: ${KAFKA_BROKERS_X}\nfrom: a\nto: b\n',
+    '2:8: error env/unset: environment variable KAFKA_BROKERS_X is not set and has no default',
+  ],
+  [
+    'a setting under a step without a colon',
+    withSteps('- count', '  window: 5m'),
+    '4:5: error step/needs-colon: "count" has settings below it, so it needs a colon\n  fix: - count:',
+  ],
+  [
+    'a variable inside { }',
+    'name: app\nkafka: { brokers: ${X:y} }\nfrom: a\nto: b\n',
+    '2:19: error env/needs-quotes: YAML cannot read this ${…} unquoted inside { } or [ ]\n  fix: put the text in quotes',
+  ],
+  [
+    'a variable inside [ ]',
+    'name: app\nkafka: h:1\nfrom: [${X:y}]\nto: b\n',
+    '3:8: error env/needs-quotes: YAML cannot read this ${…} unquoted inside { } or [ ]\n  fix: put the text in quotes',
+  ],
+  [
+    'an index inside { }',
+    withSteps('- map: { m: value.tags[0] }', '- count'),
+    '4:15: error expr/needs-quotes: YAML cannot read this expression unquoted (it contains [ inside { } or [ ])\n  fix: m: "value.tags[0]"',
+  ],
+  [
+    'a pattern inside { }',
+    withSteps('- map: { a: 1, m: /a{2}/.test(value) }', '- count'),
+    '4:21: error expr/needs-quotes: YAML cannot read this expression unquoted (it contains { inside { } or [ ])\n  fix: m: "/a{2}/.test(value)"',
+  ],
+  ['a colon without a space', `${HEAD}batch: {maxWait:5m}\n`, '5:9: error schema/needs-space: "maxWait:5m" needs a space after the colon\n  fix: maxWait: 5m'],
+  [
+    'a variable cut by a comment',
+    `${HEAD}env: \n  MSG: \${MSG:hello #1}\n`,
+    '6:20: error env/cut-by-comment: " #" starts a YAML comment, so the ${…} stops here\n  fix: put the text in quotes',
+  ],
+  [
+    'an operator of Compose',
+    `${HEAD}env: { N: "\${N:?not there}" }\n`,
+    '5:15: error env/operator: ":?" is not an operator here; there are ${N} and ${N:default}',
+  ],
+  [
+    'a variable in an expression',
+    withSteps('- filter: value.x > ${MIN}'),
+    '4:23: error env/in-expression: ${MIN} is not replaced inside an expression; declare it under "env", as env: { MIN: "${MIN}" }\n  fix: env.MIN',
+  ],
+  [
+    'a function as a condition',
+    withSteps('- filter: value => value.x > 1'),
+    '4:13: error expr/function: this is a function, which is always true; write the condition itself\n  fix: value.x > 1',
+  ],
+  [
+    'an assignment',
+    withSteps("- filter: value.s = 'paid'"),
+    '4:21: error expr/assignment: "=" assigns; values are read-only, and an expression cannot assign\n  fix: value.s === \'paid\'',
+  ],
+  [
+    'a date',
+    withSteps('- set: { since: 2024-10-12 }'),
+    '4:19: error expr/looks-like-date: 2024-10-12 is a subtraction here: the number 2002\n  fix: "\'2024-10-12\'"',
+  ],
+  [
+    'a number with a leading zero',
+    withSteps('- set: { zip: 01234 }'),
+    '4:17: error yaml/number: 01234 is not what it looks like: YAML reads it as the number 1234\n  fix: for the text, write "\'01234\'"',
+  ],
+  [
+    'an infinity',
+    `${HEAD}env: { A: .inf }\n`,
+    '5:11: error yaml/number: .inf is not what it looks like: YAML reads it as a number that no format can write\n  fix: for the text, write ".inf"',
+  ],
+  [
+    'twenty digits',
+    `${HEAD}env: { A: 12345678901234567890 }\n`,
+    '5:11: error yaml/number: 12345678901234567890 is not what it looks like: it has more digits than a number keeps\n  fix: for the text, write "12345678901234567890"',
+  ],
+  [
+    'a dash in a name',
+    withSteps('- keyBy: headers.x-tenant'),
+    '4:12: error expr/subtraction: "headers.x-tenant" is a subtraction\n  fix: headers[\'x-tenant\']',
+  ],
+  [
+    'a constant key',
+    withSteps('- keyBy: all'),
+    '4:12: error expr/unknown-name: "all" is not defined here\n  fix: for the text all, write "\'all\'"; for a field, value.all',
+  ],
+  [
+    'an expression in place of a format',
+    'name: app\nkafka: h:1\nfrom: a\nto: { topic: b, key: value.id }\n',
+    '4:22: error format/unknown: "key" names a format, and "value.id" is none\n  fix: a step "keyBy: value.id"',
+  ],
+  ['merge', withSteps('- merge: [a, b]'), '4:5: error step/unknown: unknown step "merge"; several inputs are "from: [a, b]"'],
+  ['suppress', withSteps('- suppress: 5m'), '4:5: error step/unknown: unknown step "suppress"; how often a result is written is the setting "emit"'],
+  ['on', withSteps('- on: id'), '4:5: error step/unknown: unknown step "on"; what a join looks up is the setting "by"'],
+
+  [
+    'warning: from = to',
+    'name: app\nkafka: h:1\nfrom: a\nto: a\n',
+    '4:5: warning flow/loop: "a" is read and written by the same flow, so records go round for ever',
+  ],
+  [
+    'warning: an arm that no record reaches',
+    withSteps('- branch:', '    - to: x', '    - if: value.a', '      to: y'),
+    '6:9: warning branch/unreachable: no record reaches this arm: the arm on line 5 takes every record',
+  ],
+  [
+    'warning: the clock before state',
+    withSteps('- set: { at: Date.now() }', '- count'),
+    '4:16: warning expr/impure: Date.now() gives something else when records are read again, and "count" after it keeps state\n  fix: use the record’s timestamp',
+  ],
+  [
+    'warning: two documents',
+    `${HEAD}---\nname: other\n`,
+    '6:1: warning yaml/two-documents: only the first document of a file is read\n  fix: use a file for each',
+  ],
+  [
+    'warning: test keys of another type',
+    `${HEAD}tests:\n  - name: t\n    send: { orders: [ { key: 5, value: 1 } ] }\n`,
+    "7:30: warning tests/key-type: the key is a number, and the topic's key format is string",
+  ],
+];
+
+describe('what check says: language.md, table', () => {
+  test.each(rows)('%s', async (_name, file, ...said) => {
+    expect(await check(file)).toEqual(said);
+  });
+});
+
+const others: typeof rows = [
+  ['an empty file', '', '1:1: error file/empty: the file is empty\n  fix: kstreamd new writes one to start from'],
+  ['only comments', '# nothing\n', '1:1: error file/empty: the file is empty\n  fix: kstreamd new writes one to start from'],
+  ['a list', '- a\n', '1:1: error schema/type: a pipeline file must be a map, not a list'],
+  ['tab indentation', 'name: app\nsteps:\n\t- count\n', '3:1: error yaml/tab: a tab cannot indent YAML\n  fix: indent with spaces'],
+  ['a tab after spaces', 'name: app\nkafka:\n  \tbrokers: h:1\n', '3:3: error yaml/tab: a tab cannot indent YAML\n  fix: indent with spaces'],
+  ['a duplicate key', `${HEAD}name: again\n`, '5:1: error yaml/duplicate-key: "name" stands twice in this map'],
+  ['an unclosed quote', 'name: "app\nkafka: h:1\n', '3:1: error yaml/syntax: missing closing "quote'],
+  ['the wrong type', `${HEAD}batch: { maxRecords: many }\n`, '5:22: error schema/type: maxRecords must be a whole number, not text'],
+  ['a map where text belongs', 'name: { a: 1 }\nkafka: h:1\nfrom: a\nto: b\n', '1:7: error schema/type: name must be text, not a map'],
+  ['no name', 'kafka: h:1\nfrom: a\nto: b\n', '1:1: error schema/required: "name" is missing: consumer group, and prefix of internal topics\n  fix: name: p'],
+  [
+    'no kafka',
+    'name: a\nfrom: a\nto: b\n',
+    '1:1: error schema/required: "kafka" is missing: the cluster: host:port, or a map with brokers, sasl, tls and client\n  fix: kafka: localhost:9092',
+  ],
+  ['no from', 'name: a\nkafka: h:1\nto: b\n', '1:1: error schema/required: "from" is missing: what the flow reads: a topic, a list of them, or a map'],
+  [
+    'an unknown alias',
+    'name: a\nkafka: *s3cret\nfrom: a\nto: b\n',
+    '2:8: error yaml/alias: this alias has no anchor before it; quote a text that begins with *',
+  ],
+  [
+    'a part of a later version',
+    withSteps('- join: customers', '  as: customer'),
+    '4:5: error step/not-yet: "join" is part of the language but not of this version',
+  ],
+  ['exactly-once', `${HEAD}guarantee: exactly-once\n`, '5:12: error schema/not-yet: "exactly-once" is part of the language but not of this version'],
+  [
+    'a format of a later version',
+    'name: a\nkafka: h:1\nfrom: { topic: a, value: avro }\nto: b\n',
+    '3:26: error format/not-yet: "avro" is part of the language but not of this version',
+  ],
+  ['emit: final', withSteps('- count:', '  emit: final'), '5:11: error emit/not-yet: "emit: final" is part of the language but not of this version'],
+  [
+    'order: timestamp',
+    'name: a\nkafka: h:1\nfrom: { topic: a, order: timestamp }\nto: b\n',
+    '3:26: error schema/not-yet: "timestamp" is part of the language but not of this version',
+  ],
+  [
+    'two operations in a step',
+    withSteps('- filter: value.a', '  map: value.b'),
+    '5:5: error step/two-operations: a step has one operation, and this one has "filter" and "map"\n  fix: begin a step of its own: - map: …',
+  ],
+  ['a misspelt setting', withSteps('- count:', '  nmae: x'), '5:5: error schema/unknown-key: unknown key "nmae"; did you mean "name"?'],
+  ['a setting that does not apply', withSteps('- filter: value.a', '  emit: update'), '5:5: error step/setting: "emit" means nothing on "filter"'],
+  ['a step without an expression', withSteps('- filter:'), '4:5: error expr/empty: "filter" needs an expression'],
+  ['a misspelt option', withSteps('- sample: { rate: 1, mdoe: first }'), '4:24: error schema/unknown-key: unknown key "mdoe"; did you mean "mode"?'],
+  ['a missing option', withSteps('- sample: { mode: first }'), '4:13: error step/options: "rate" is missing from the options of "sample"'],
+  ['an option of another type', withSteps('- sample: { rate: fast }'), '4:21: error step/options: "rate" must be a number'],
+  ['an option outside its words', withSteps('- sample: { rate: 1, mode: frist }'), '4:30: error step/options: "mode" cannot be "frist"; did you mean "first"?'],
+  [
+    'an unknown name in an option',
+    withSteps('- sample: { rate: 1, when: vlaue }'),
+    '4:30: error expr/unknown-name: "vlaue" is not defined here; did you mean "value"?',
+  ],
+  [
+    'an unknown plugin option',
+    withSteps('- use: ./velocity.js#Velocity', '  with: { maxPerHuor: 1 }'),
+    '5:13: error schema/unknown-key: unknown key "maxPerHuor"; did you mean "maxPerHour"?',
+  ],
+  [
+    'a missing plugin option',
+    withSteps('- use: ./velocity.js#Velocity'),
+    '4:5: error step/options: "maxPerHour" is missing from the options of "./velocity.js#Velocity"',
+  ],
+  ['a plugin that is not there', withSteps('- use: ./nowhere.js'), '4:10: error plugin/not-found: no plugin ./nowhere.js\n  fix: check the path'],
+  [
+    'a second unnamed stateful step',
+    withSteps('- count', '- count'),
+    '5:5: error state/needs-name: a second "count" with state in this flow needs a name, which its store is named after\n  fix: name: count-2',
+  ],
+  [
+    'an undeclared store',
+    withSteps('- count:', '  store: velocty').replace('to: out', 'to: out\nstores: { velocity: { } }'),
+    '5:12: error store/unknown: no store "velocty" is declared under "stores"; did you mean "velocity"?',
+  ],
+  [
+    'dead-letter without a topic',
+    `${HEAD}onError: dead-letter\n`,
+    '5:10: error error/no-dead-letter: "dead-letter" needs a topic to write to\n  fix: deadLetter: <topic> at the top of the file',
+  ],
+  [
+    'a dotted key in set',
+    withSteps('- set: { a.b: 1 }'),
+    '4:12: error step/dotted-key: "a.b" is one key with a dot in it; nest maps to reach into a field\n  fix: a: { b: … }',
+  ],
+  [
+    'a bad duration',
+    `${HEAD}commit: { interval: 5 minutes }\n`,
+    '5:21: error schema/duration: interval is "5 minutes", which is not a duration: one integer and one unit, as 500ms, 30s, 5m, 2h or 7d',
+  ],
+  [
+    'an owned property',
+    'name: a\nkafka: { brokers: "h:1", client: { group.id: x } }\nfrom: a\nto: b\n',
+    '2:36: error kafka/owned: "group.id" belongs to the daemon; so do group.id, enable.auto.commit, isolation.level, transactional.id, partition.assignment.strategy and plugin.library.paths',
+  ],
+  [
+    'an unknown flow',
+    'name: a\nkafka: h:1\nflows:\n  one: { from: a, to: b }\n  two: { from: "flow:oen", to: c }\n',
+    '5:16: error flow/unknown: no flow "oen"; did you mean "one"?',
+  ],
+  [
+    'a circle of flows',
+    'name: a\nkafka: h:1\nflows:\n  one: { from: "flow:two", to: x }\n  two: { from: "flow:one", to: y }\n',
+    '4:16: error flow/cycle: flows read each other in a circle: one reads two reads one',
+    '5:16: error flow/cycle: flows read each other in a circle: two reads one reads two',
+  ],
+  ['a flow that nobody reads', 'name: a\nkafka: h:1\nfrom: a\n', '3:1: warning flow/unread: nothing reads the flow "main", and it has no "to"'],
+  [
+    'one topic read in two ways',
+    'name: a\nkafka: h:1\nflows:\n  one: { from: a, to: x }\n  two: { from: { topic: a, value: string }, to: y }\n',
+    '5:25: error from/conflict: "a" is read with another value format on line 4; a topic is read in one way',
+  ],
+  [
+    'inputs of two formats',
+    'name: a\nkafka: h:1\nfrom: [a, { topic: b, value: string }]\nto: c\n',
+    '4:5: error format/ambiguous: the inputs differ ("a" has json, "b" has string), so the output must name the format of its value\n  fix: to: { topic: …, value: json }',
+  ],
+  [
+    'a misspelt topic in a test',
+    `${HEAD}tests:\n  - name: t\n    send: { ordesr: [1] }\n`,
+    '7:13: error tests/unknown-topic: the pipeline reads no topic "ordesr"; did you mean "orders"?',
+  ],
+  [
+    'a misspelt env name',
+    withSteps('- filter: value.x > env.MNI').replace('to: out', 'to: out\nenv: { MIN: 1 }'),
+    '4:27: error expr/unknown-name: "MNI" is not declared under "env"; did you mean "MIN"?',
+  ],
+  [
+    'a bare env name',
+    withSteps('- filter: value.x > MIN').replace('to: out', 'to: out\nenv: { MIN: 1 }'),
+    '4:23: error expr/unknown-name: "MIN" is not defined here\n  fix: env.MIN',
+  ],
+  [
+    'the process',
+    withSteps('- filter: process.env.X'),
+    '4:13: error expr/unknown-name: "process" is not available in expressions; a plugin step has it ("use:")',
+  ],
+  [
+    'a sort in place',
+    withSteps('- map: value.tags.sort()'),
+    '4:21: error expr/assignment: "sort" changes the value in place, and values are read-only\n  fix: toSorted',
+  ],
+  ['await', withSteps('- map: await value.x'), '4:10: error expr/await: an expression cannot wait; a plugin step can ("use:")'],
+  ['a comma list', withSteps('- map: (value.a, value.b)'), '4:18: error expr/comma: a comma list gives only its last expression; write one expression'],
+  ['a semicolon', withSteps('- map: value.a;'), '4:17: error expr/semicolon: an expression has no ";"\n  fix: value.a'],
+  ['an unfinished expression', withSteps('- map: value.a +'), '4:19: error expr/syntax: the expression is not finished'],
+  ['two expressions', withSteps('- map: value.a value.b'), '4:18: error expr/syntax: the expression ends before "value"'],
+  [
+    'a spread in { }',
+    withSteps('- map: { ...value, x: 1 }'),
+    '4:12: error expr/needs-quotes: YAML reads a spread as a key without a value\n  fix: "({ ...value, x: 1 })"',
+  ],
+  ['an option of a union', withSteps('- sample: { rate: 1, either: { a: 1 } }'), '4:32: error step/options: "either" must be text or a list'],
+  ['an option inside a union', withSteps('- sample: { rate: 1, either: [1] }'), '4:32: error step/options: "either" must be text'],
+  [
+    'a colon without a space in a template',
+    withSteps('- set: { t:value.x }'),
+    '4:12: error schema/needs-space: "t:value.x" needs a space after the colon\n  fix: t: value.x',
+  ],
+  [
+    'twenty digits in an expression',
+    withSteps('- set: { n: 12345678901234567890 }'),
+    '4:15: error yaml/number: 12345678901234567890 is not what it looks like: it has more digits than a number keeps\n  fix: for the text, write "\'12345678901234567890\'"',
+  ],
+  ['a number as a step', withSteps('- 5'), '4:5: error schema/type: a step must be a map with one operation, not a number'],
+  ['a list of no topics', 'name: a\nkafka: h:1\nfrom: []\nto: b\n', '3:7: error schema/empty: "from" must name a topic'],
+  [
+    'a template literal',
+    withSteps('- map: `${value.a}`'),
+    '4:10: error expr/needs-quotes: YAML cannot read this expression unquoted (it begins with `)\n  fix: map: "`${value.a}`"',
+  ],
+];
+
+describe('what check says beside the table', () => {
+  test.each(others)('%s', async (_name, file, ...said) => {
+    expect(await check(file)).toEqual(said);
+  });
+
+  test('no such file', async () => {
+    const { loadPipeline } = await import('../../../src/pipeline/load.js');
+    const none = { env: {}, processors: new Map(), formats: [], resolvePlugin: () => Promise.reject(new Error()) };
+    const { pipeline, diagnostics } = await loadPipeline(['/nowhere/p.yaml'], none);
+    expect(pipeline).toBeUndefined();
+    expect(diagnostics).toMatchObject([{ file: '/nowhere/p.yaml', line: 1, column: 1, code: 'file/not-found' }]);
+  });
+
+  test('several mistakes are reported at once', async () => {
+    const said = await check(withSteps('- fliter: value.x', '- map: vlaue', '- count: { x: 1 }'));
+    expect(said.map((line) => line.split(':').slice(0, 2).join(':'))).toEqual(['4:5', '5:10', '6:14']);
+  });
+});
