@@ -1,0 +1,54 @@
+import { readFileSync } from 'node:fs';
+import { ConfigError, messageOf } from '../core/errors.js';
+import type { Sample } from '../daemon/dev-session.js';
+import type { TestRecord } from '../pipeline/model.js';
+
+/** `--data TOPIC=FILE`. */
+export interface DataFile {
+  readonly topic: string;
+  readonly file: string;
+}
+
+const KEYS: readonly string[] = ['key', 'value', 'raw', 'headers', 'at', 'partition'];
+
+export function parseDataOption(text: string): DataFile {
+  const at = text.indexOf('=');
+  if (at > 0 && at < text.length - 1) return { topic: text.slice(0, at), file: text.slice(at + 1) };
+  throw new ConfigError('cli/usage', `--data takes TOPIC=FILE, got "${text}"`, { fix: 'for example --data orders=orders.jsonl' });
+}
+
+/** The records of a file of JSON lines: objects with `key`, `value` or `raw`, `headers`, `at` (epoch ms or ISO 8601), `partition`. */
+export function readDataFile({ topic, file }: DataFile): Sample[] {
+  const samples: Sample[] = [];
+  for (const [index, line] of readText(file).split('\n').entries()) {
+    if (line.trim() !== '') samples.push({ topic, record: parseLine(line, `${file}:${index + 1}`) });
+  }
+  return samples;
+}
+
+function parseLine(line: string, where: string): TestRecord {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(line);
+  } catch (cause) {
+    throw new ConfigError('data/line', `${where}: this line is not JSON: ${messageOf(cause)}`, { cause });
+  }
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
+    throw new ConfigError('data/line', `${where}: a record is an object with key and value`, { fix: `write { "value": ${line.trim()} }` });
+  }
+  const unknown = Object.keys(parsed).find((key) => !KEYS.includes(key));
+  if (unknown !== undefined) throw new ConfigError('data/line', `${where}: unknown key "${unknown}"`, { fix: `use ${KEYS.join(', ')}` });
+  const { at, ...record } = parsed as { at?: string | number };
+  if (at === undefined) return record;
+  const time = typeof at === 'number' ? at : Date.parse(at);
+  if (!(time >= 0)) throw new ConfigError('data/line', `${where}: "at" is neither epoch milliseconds nor ISO 8601: ${at}`);
+  return { ...record, at: time };
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new ConfigError('file/not-found', `cannot read ${file}: ${messageOf(cause)}`, { cause });
+  }
+}

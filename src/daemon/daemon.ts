@@ -1,0 +1,105 @@
+import { FatalError } from '../core/errors.js';
+import type { Logger } from '../core/logger.js';
+import type { Pipeline } from '../pipeline/model.js';
+import type { Worker } from '../runtime/worker.js';
+import { type HttpServer, type Readiness, startHttp } from '../telemetry/http.js';
+import { PrometheusMetrics } from '../telemetry/metrics.js';
+import { makeApplication } from './application.js';
+import type { DaemonOptions } from './options.js';
+import { kstreamdVersion } from './version.js';
+
+/**
+ * Runs applications until `stop` aborts or one of them fails, which stops the others. Resolves when all are
+ * drained, committed and closed; rejects with the first failure, or when the shutdown takes too long.
+ */
+export async function runDaemon(pipelines: readonly Pipeline[], options: DaemonOptions, logger: Logger, stop: AbortSignal): Promise<void> {
+  const metrics = new PrometheusMetrics({ version: kstreamdVersion }, logger);
+  let server: HttpServer | undefined;
+  try {
+    const workers = new Map<string, Worker>();
+    for (const pipeline of pipelines)
+      workers.set(pipeline.name, await makeApplication(pipeline, { options, logger, metrics: metrics.ofApplication(pipeline.name) }));
+    const readiness = (): Readiness => readinessOf(workers);
+    metrics.onScrape(() => metrics.gauge('ready').set(readiness().ready ? 1 : 0));
+    if (options.http) {
+      server = await startHttp({ address: options.http, readiness, metrics, logger });
+      logger.info({ url: server.url }, 'answering /live, /ready and /metrics');
+    }
+    await runAll([...workers.values()], options, logger, stop);
+  } finally {
+    await server?.close();
+    metrics.close();
+  }
+}
+
+async function runAll(workers: readonly Worker[], options: DaemonOptions, logger: Logger, stop: AbortSignal): Promise<void> {
+  const stopAll = (): void => {
+    for (const worker of workers) worker.stop();
+  };
+  const deadline = new ShutdownDeadline(options.shutdownTimeoutMs);
+  const begin = (): void => {
+    logger.info({ timeoutMs: options.shutdownTimeoutMs }, 'shutting down: draining and committing');
+    deadline.begin();
+    stopAll();
+  };
+  stop.addEventListener('abort', begin, { once: true });
+  if (stop.aborted) begin();
+  const running = workers.map((worker) =>
+    worker.run().catch((error: unknown) => {
+      deadline.begin();
+      stopAll();
+      throw error;
+    }),
+  );
+  try {
+    await Promise.race([firstFailureOrAll(running), deadline.passed]);
+  } finally {
+    stop.removeEventListener('abort', begin);
+    deadline.clear();
+  }
+}
+
+/** Waits for all to end, then rejects with the first that failed. */
+async function firstFailureOrAll(running: readonly Promise<void>[]): Promise<void> {
+  let first: { error: unknown } | undefined;
+  await Promise.all(
+    running.map((one) =>
+      one.catch((error: unknown) => {
+        first ??= { error };
+      }),
+    ),
+  );
+  if (first) throw first.error;
+}
+
+function readinessOf(workers: ReadonlyMap<string, Worker>): Readiness {
+  const reasons = [...workers].flatMap(([name, worker]) => worker.unready.map((reason) => (workers.size > 1 ? `${name}: ${reason}` : reason)));
+  return { ready: reasons.length === 0, reasons };
+}
+
+class ShutdownDeadline {
+  readonly passed: Promise<never>;
+  private reject: (error: Error) => void = () => {};
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(private readonly ms: number) {
+    this.passed = new Promise<never>((_, reject) => {
+      this.reject = reject;
+    });
+    this.passed.catch(() => {});
+  }
+
+  begin(): void {
+    this.timer ??= setTimeout(() => {
+      this.reject(
+        new FatalError('shutdown/timeout', `the shutdown did not finish within ${this.ms} ms`, {
+          fix: 'records since the last commit will be processed again; give more time with --shutdown-timeout',
+        }),
+      );
+    }, this.ms);
+  }
+
+  clear(): void {
+    clearTimeout(this.timer);
+  }
+}

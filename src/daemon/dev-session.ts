@@ -1,0 +1,136 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Logger } from '../core/logger.js';
+import { noMetrics } from '../core/metrics.js';
+import { NO_HEADERS } from '../core/record.js';
+import type { Serde } from '../core/serde.js';
+import type { OutputRecord, Sink, Transport } from '../core/transport.js';
+import { MockCluster } from '../kafka/mock-cluster.js';
+import { compile } from '../pipeline/compile.js';
+import type { Pipeline, TestRecord } from '../pipeline/model.js';
+import type { Worker } from '../runtime/worker.js';
+import { encodeSample } from '../testing/sample-records.js';
+import type { Topology } from '../topology/topology.js';
+import { makeApplication } from './application.js';
+
+/** One record of a topic that is to be there when the pipeline starts. */
+export interface Sample {
+  readonly topic: string;
+  readonly record: TestRecord;
+}
+
+/** What the pipeline wrote; key and value as the topic's formats read them. */
+export interface DevOutput {
+  readonly topic: string;
+  readonly key: unknown;
+  readonly value: unknown;
+}
+
+/** Everything that the file's `tests:` send, in their order. */
+export function samplesOfTests(pipeline: Pipeline): Sample[] {
+  return pipeline.tests.flatMap((test) =>
+    test.send.flatMap((item) => ('records' in item ? item.records.map((record) => ({ topic: item.topic, record })) : [])),
+  );
+}
+
+/** A pipeline on a cluster of its own inside this process, with state that is thrown away at the end. */
+export class DevSession {
+  private constructor(
+    private readonly cluster: MockCluster,
+    private readonly worker: Worker,
+    private readonly stateDir: string,
+    private readonly running: Promise<void>,
+  ) {}
+
+  /** Fills the input topics, starts the pipeline, and tells every output as it is written. */
+  static async start(pipeline: Pipeline, samples: readonly Sample[], logger: Logger, onOutput: (output: DevOutput) => void): Promise<DevSession> {
+    const cluster = await MockCluster.start();
+    const stateDir = await mkdtemp(join(tmpdir(), 'kstreamd-dev-'));
+    try {
+      const transport = cluster.transport();
+      await fill(transport, pipeline, samples);
+      const worker = await makeApplication(pipeline, {
+        options: { stateDir, instanceId: undefined },
+        logger,
+        metrics: noMetrics,
+        transport: tapped(transport, compile(pipeline), onOutput),
+      });
+      const running = worker.run();
+      running.catch(() => {});
+      return new DevSession(cluster, worker, stateDir, running);
+    } catch (error) {
+      await cluster.close();
+      await rm(stateDir, { recursive: true, force: true });
+      throw error;
+    }
+  }
+
+  /** Rejects with what ended the pipeline. */
+  get ended(): Promise<void> {
+    return this.running;
+  }
+
+  /** Resolves when everything there is has been processed and committed. */
+  caughtUp(): Promise<void> {
+    return Promise.race([this.worker.caughtUp(), this.running]);
+  }
+
+  async stop(): Promise<void> {
+    this.worker.stop();
+    try {
+      await this.running;
+    } finally {
+      await this.cluster.close();
+      await rm(this.stateDir, { recursive: true, force: true });
+    }
+  }
+}
+
+async function fill(transport: Transport, pipeline: Pipeline, samples: readonly Sample[]): Promise<void> {
+  const admin = await transport.admin();
+  for (const topic of new Set(samples.map((sample) => sample.topic))) await admin.create({ name: topic, partitions: 1, config: {} });
+  await admin.close();
+  const sink = await transport.sink();
+  const now = Date.now();
+  for (const { topic, record } of samples) {
+    for (const { partition, headers = NO_HEADERS, timestamp = now, ...bytes } of encodeSample(pipeline, topic, record, now)) {
+      await sink.send({ topic, partition, headers, timestamp, ...bytes });
+    }
+  }
+  await sink.flush();
+  await sink.close();
+}
+
+/** The transport, with outputs told as they are sent; internal topics are left out. */
+function tapped(transport: Transport, topology: Topology, onOutput: (output: DevOutput) => void): Transport {
+  const formats = outputFormats(topology);
+  return {
+    member: (options) => transport.member(options),
+    admin: () => transport.admin(),
+    onReachable: (listener) => transport.onReachable(listener),
+    async sink() {
+      const sink = await transport.sink();
+      const send = (record: OutputRecord): ReturnType<Sink['send']> => {
+        const format = formats.get(record.topic);
+        if (format) onOutput({ topic: record.topic, key: read(format.key, record.key), value: read(format.value, record.value) });
+        return sink.send(record);
+      };
+      return { send, flush: () => sink.flush(), maxRecordBytes: sink.maxRecordBytes, close: () => sink.close() };
+    },
+  };
+}
+
+function outputFormats(topology: Topology): Map<string, { key: Serde<unknown>; value: Serde<unknown> }> {
+  const internal = new Set(topology.repartitions.map((repartition) => repartition.topic));
+  const formats = new Map<string, { key: Serde<unknown>; value: Serde<unknown> }>();
+  for (const node of topology.nodes.values()) {
+    if (node.kind !== 'sink') continue;
+    for (const topic of 'topic' in node.to ? [node.to.topic] : node.to.topics) if (!internal.has(topic)) formats.set(topic, node);
+  }
+  return formats;
+}
+
+function read(serde: Serde<unknown>, bytes: Buffer | null): unknown {
+  return bytes === null ? null : serde.deserialize(bytes);
+}

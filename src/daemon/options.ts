@@ -1,0 +1,170 @@
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { z } from 'zod';
+import { ConfigError } from '../core/errors.js';
+import { didYouMean } from '../pipeline/closest.js';
+import { parseDuration } from '../pipeline/quantities.js';
+import { type HttpAddress, parseHttpAddress } from '../telemetry/http-address.js';
+import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from '../telemetry/log-levels.js';
+import { type GivenOption, readConfigFile } from './config-file.js';
+
+const httpOption = z.string().transform((text): HttpAddress | undefined => (text === 'off' ? undefined : parseHttpAddress(text)));
+
+const durationOption = z.string().transform((text, context): number => {
+  const ms = parseDuration(text);
+  if (ms === undefined) context.addIssue(`"${text}" is not a duration; write one integer and one unit (ms s m h d), such as 30s`);
+  return ms ?? z.NEVER;
+});
+
+const INSTANCE_ID = /^[A-Za-z0-9._-]{1,200}$/;
+
+/**
+ * The options of the daemon: keys of the file given with `--config`, and in other spelling flags (`--state-dir`)
+ * and variables (`KSTREAMD_STATE_DIR`). Descriptions and defaults here are what help and docs show.
+ */
+export const daemonOptionsSchema = z.strictObject({
+  stateDir: z.string().min(1).default('~/.local/state/kstreamd').meta({
+    value: 'DIR',
+    description: 'Directory of the state stores. Where nothing is given, $XDG_STATE_HOME/kstreamd comes before the default.',
+  }),
+  http: httpOption.prefault('127.0.0.1:8080').meta({
+    value: 'HOST:PORT',
+    description: 'Where /live, /ready and /metrics answer, or off. Port 0 takes any free port, which is printed.',
+  }),
+  instanceId: z.string().regex(INSTANCE_ID, 'an instance id is 1 to 200 of A-Z a-z 0-9 . _ -').optional().meta({
+    value: 'ID',
+    description: 'Name of this instance among those of the application. Where nothing is given, one is made up and kept in the state directory.',
+  }),
+  logLevel: z
+    .enum(LOG_LEVELS)
+    .default('info')
+    .meta({
+      value: 'LEVEL',
+      description: `Least level that is logged: ${LOG_LEVELS.join(', ')}.`,
+    }),
+  logFormat: z.enum(LOG_FORMATS).default('auto').meta({
+    value: 'FORMAT',
+    description: 'json, pretty, or auto: pretty on a terminal and json elsewhere.',
+  }),
+  shutdownTimeout: durationOption.prefault('30s').meta({
+    value: 'DURATION',
+    description: 'How long a shutdown may drain and commit before it is forced.',
+  }),
+});
+
+export type DaemonOptionName = keyof typeof daemonOptionsSchema.shape;
+
+export const daemonOptionNames = Object.keys(daemonOptionsSchema.shape) as readonly DaemonOptionName[];
+
+/** The daemon's options, resolved. */
+export interface DaemonOptions {
+  /** Absolute. */
+  readonly stateDir: string;
+  /** undefined: no HTTP server. */
+  readonly http: HttpAddress | undefined;
+  readonly instanceId: string | undefined;
+  readonly logLevel: LogLevel;
+  readonly logFormat: LogFormat;
+  readonly shutdownTimeoutMs: number;
+}
+
+/** `--state-dir` of `stateDir`. */
+export function flagOf(name: DaemonOptionName): string {
+  return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
+
+/** `KSTREAMD_STATE_DIR` of `stateDir`. */
+export function variableOf(name: DaemonOptionName): string {
+  return `KSTREAMD_${name.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
+}
+
+export const CONFIG_VARIABLE = 'KSTREAMD_CONFIG';
+
+export interface OptionSources {
+  /** Values of flags by option name, and `config`: the file of `--config`. */
+  readonly flags: Readonly<Record<string, unknown>>;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/**
+ * Flags come first, then variables, then the file, then defaults; an empty variable counts as unset. Throws
+ * ConfigError for the first value that is wrong and for names that do not exist.
+ */
+export function resolveDaemonOptions({ flags, env }: OptionSources): DaemonOptions {
+  refuseMisspelt(env);
+  const configFile = flags.config ?? (env[CONFIG_VARIABLE] || undefined);
+  const fromFile = configFile === undefined ? undefined : readConfigFile(String(configFile), daemonOptionNames);
+  const given = (name: DaemonOptionName): GivenOption | undefined => fromFlag(flags, name) ?? fromVariable(env, name) ?? fromFile?.get(name);
+
+  const stateDir = given('stateDir') ?? xdgDefault(env);
+  return {
+    stateDir: resolve(stateDir?.directory ?? '', expandHome(parse('stateDir', stateDir), env)),
+    http: parse('http', given('http')),
+    instanceId: parse('instanceId', given('instanceId')),
+    logLevel: parse('logLevel', given('logLevel')),
+    logFormat: parse('logFormat', given('logFormat')),
+    shutdownTimeoutMs: parse('shutdownTimeout', given('shutdownTimeout')),
+  };
+}
+
+type Parsed = z.output<typeof daemonOptionsSchema>;
+
+function parse<Name extends DaemonOptionName>(name: Name, given: GivenOption | undefined): Parsed[Name] {
+  try {
+    return daemonOptionsSchema.shape[name].parse(given?.value) as Parsed[Name];
+  } catch (error) {
+    const where = given?.where ?? name;
+    if (error instanceof z.ZodError) throw invalid(name, where, error, given?.value);
+    if (error instanceof ConfigError) throw new ConfigError(error.code, `${where}: ${error.message}`, { fix: error.fix });
+    throw error;
+  }
+}
+
+function invalid(name: DaemonOptionName, where: string, error: z.ZodError, value: unknown): ConfigError {
+  const issue = error.issues[0];
+  if (issue?.code === 'invalid_value') {
+    const values = issue.values.map(String);
+    return new ConfigError('option/invalid', `${where}: ${name} cannot be "${value}"${didYouMean(String(value), values)}`, {
+      fix: `give one of ${values.join(', ')}`,
+    });
+  }
+  if (issue?.code === 'invalid_type') {
+    const fix = typeof value === 'object' ? undefined : `write ${name}: "${value}"`;
+    return new ConfigError('option/invalid', `${where}: ${name} must be text`, { fix });
+  }
+  return new ConfigError('option/invalid', `${where}: ${issue?.message ?? 'wrong value'}`);
+}
+
+function fromFlag(flags: OptionSources['flags'], name: DaemonOptionName): GivenOption | undefined {
+  return flags[name] === undefined ? undefined : { value: flags[name], where: flagOf(name), directory: '' };
+}
+
+function fromVariable(env: OptionSources['env'], name: DaemonOptionName): GivenOption | undefined {
+  const variable = variableOf(name);
+  return env[variable] ? { value: env[variable], where: variable, directory: '' } : undefined;
+}
+
+function xdgDefault(env: OptionSources['env']): GivenOption | undefined {
+  const home = env.XDG_STATE_HOME;
+  return home ? { value: join(home, 'kstreamd'), where: 'XDG_STATE_HOME', directory: '' } : undefined;
+}
+
+function expandHome(path: string, env: OptionSources['env']): string {
+  return path === '~' || path.startsWith('~/') ? join(env.HOME || homedir(), path.slice(1)) : path;
+}
+
+/**
+ * A variable that looks like one of ours misspelt is an error. Others are left alone: Kubernetes gives every
+ * container `KSTREAMD_SERVICE_HOST` and the like when a service is named kstreamd.
+ */
+function refuseMisspelt(env: OptionSources['env']): void {
+  const known = [CONFIG_VARIABLE, ...daemonOptionNames.map(variableOf)];
+  for (const variable of Object.keys(env)) {
+    if (!variable.startsWith('KSTREAMD_') || known.includes(variable)) continue;
+    const suggestion = didYouMean(
+      variable.slice('KSTREAMD_'.length),
+      known.map((name) => name.slice('KSTREAMD_'.length)),
+    );
+    if (suggestion !== '') throw new ConfigError('option/unknown', `unknown variable ${variable}${suggestion.replace('"', '"KSTREAMD_')}`);
+  }
+}

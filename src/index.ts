@@ -1,0 +1,29 @@
+/** What plugin authors import: `import { defineProcessor } from 'kstreamd'`. */
+export type { RecordBatch } from './core/batch.js';
+export type { Logger } from './core/logger.js';
+export type { MaybePromise } from './core/maybe.js';
+export type { Counter, Gauge, Histogram, Labels, Metrics } from './core/metrics.js';
+export type { Origin } from './core/origin.js';
+export {
+  type Cancellable,
+  defineProcessor,
+  type Processor,
+  type ProcessorContext,
+  type ProcessorDefinition,
+  type PunctuationType,
+  type Punctuator,
+  type ScheduleOptions,
+  type StepSettings,
+  type StoreShape,
+} from './core/processor.js';
+export { type Header, type Headers, type RecordInit, StreamRecord } from './core/record.js';
+export type {
+  ByteIterator,
+  ByteRange,
+  KeyValueStore,
+  RangeOptions,
+  StoreBackend,
+  StoreEngine,
+  StoreIterator,
+  StoreWrite,
+} from './core/store.js';
