@@ -1,0 +1,24 @@
+import type { GroupMember, PartitionReader, Sink, TopicAdmin, Transport } from '../core/transport.js';
+import { MemoryAdmin } from './memory-admin.js';
+import { MemoryClient } from './memory-client.js';
+import { MemoryCluster } from './memory-cluster.js';
+import { MemorySink } from './memory-sink.js';
+
+/**
+ * A Kafka cluster in memory that does the same each time: topics, partitions, offsets, consumer groups, and faults
+ * when asked for. One broker serves any number of workers in the process.
+ */
+export class MemoryBroker extends MemoryCluster implements Transport {
+  async member({ groupId }: { groupId: string; instanceId?: string | undefined }): Promise<{ member: GroupMember; reader: PartitionReader }> {
+    const client = new MemoryClient(this, this.group(groupId));
+    return { member: client.member, reader: client.reader };
+  }
+
+  async sink(): Promise<Sink> {
+    return new MemorySink(this);
+  }
+
+  async admin(): Promise<TopicAdmin> {
+    return new MemoryAdmin(this);
+  }
+}

@@ -1,0 +1,56 @@
+import { DeliveryError, RetriableError } from '../core/errors.js';
+import type { OutputRecord, Sink } from '../core/transport.js';
+import { type MemoryCluster, sizeOf } from './memory-cluster.js';
+
+/** Nothing is in a topic before `flush`, so that a test sees what a crash would leave. */
+export class MemorySink implements Sink {
+  private queued: OutputRecord[] = [];
+  private closed = false;
+  private stopWaiting: (() => void) | undefined;
+
+  constructor(private readonly broker: MemoryCluster) {}
+
+  get maxRecordBytes(): number {
+    return this.broker.maxRecordBytes;
+  }
+
+  send(record: OutputRecord): void {
+    if (this.closed) throw new Error('a send after the sink was closed');
+    if (sizeOf(record) > this.maxRecordBytes) throw new DeliveryError('broker/record-too-large', `${record.topic}: the record is larger than allowed`);
+    const { key, value, headers } = record;
+    this.queued.push({
+      ...record,
+      key: key && Buffer.from(key),
+      value: value && Buffer.from(value),
+      headers: headers.map((header) => ({ key: header.key, value: header.value && Buffer.from(header.value) })),
+    });
+  }
+
+  async flush(): Promise<void> {
+    while (!this.broker.reachable && this.queued.length > 0 && !this.closed) await this.change();
+    const records = this.queued;
+    this.queued = [];
+    if (records.length === 0) return;
+    if (!this.broker.reachable) throw new RetriableError('broker/not-delivered', 'the sink was closed before the broker could be reached');
+    const fault = this.broker.takeFlushFault();
+    const refused = fault && !fault.written ? undefined : this.broker.write(records);
+    if (fault) throw fault.error;
+    if (refused) throw refused;
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+    this.stopWaiting?.();
+  }
+
+  private change(): Promise<void> {
+    return new Promise((resolve) => {
+      const end = this.broker.onChange(() => this.stopWaiting?.());
+      this.stopWaiting = () => {
+        end();
+        this.stopWaiting = undefined;
+        resolve();
+      };
+    });
+  }
+}

@@ -1,0 +1,44 @@
+import { ConfigError, messageOf } from '../core/errors.js';
+import type { Header } from '../core/record.js';
+import type { Serde } from '../core/serde.js';
+import type { Pipeline, TestRecord } from '../pipeline/model.js';
+import { serdeFor } from '../serdes/formats.js';
+import type { DriverRecord } from './topology-driver.js';
+
+/** The formats in which the pipeline reads a topic; string keys and json values for topics it does not read. */
+export function inputFormats(pipeline: Pipeline, topic: string): { key: Serde<unknown>; value: Serde<unknown> } {
+  const input = pipeline.flows.flatMap((flow) => flow.from).find((one) => one.kind === 'topic' && one.topic === topic);
+  const [key, value] = input?.kind === 'topic' ? [input.key, input.value] : ['string', 'json'];
+  return { key: formatNamed(key), value: formatNamed(value) };
+}
+
+/**
+ * The records that one entry of a `tests:` block or of a data file stands for, as they would lie in the topic:
+ * `times` repeats it, `every` apart. `now` is the time of an entry without `at`, in epoch milliseconds.
+ */
+export function encodeSample(pipeline: Pipeline, topic: string, sample: TestRecord, now: number): DriverRecord[] {
+  const formats = inputFormats(pipeline, topic);
+  const first = sample.at ?? now;
+  const encoded: Omit<DriverRecord, 'timestamp'> = {
+    key: bytesOf(formats.key, sample.key, topic, 'key'),
+    value: sample.raw === undefined ? bytesOf(formats.value, sample.value, topic, 'value') : Buffer.from(sample.raw),
+    headers: Object.entries(sample.headers ?? {}).map(([key, value]): Header => ({ key, value: value === null ? null : Buffer.from(value) })),
+    ...(sample.partition === undefined ? {} : { partition: sample.partition }),
+  };
+  return Array.from({ length: sample.times ?? 1 }, (_, i) => ({ ...encoded, timestamp: first + i * (sample.everyMs ?? 0) }));
+}
+
+function bytesOf(serde: Serde<unknown>, data: unknown, topic: string, field: string): Buffer | null {
+  if (data === null || data === undefined) return null;
+  try {
+    return serde.serialize(data);
+  } catch (cause) {
+    throw new ConfigError('sample/format', `a sample ${field} for "${topic}" is not ${serde.format}: ${messageOf(cause)}`, { cause });
+  }
+}
+
+function formatNamed(name: string): Serde<unknown> {
+  const serde = serdeFor(name);
+  if (!serde) throw new ConfigError('format/unknown', `there is no format "${name}"`);
+  return serde;
+}

@@ -1,0 +1,248 @@
+import type { RawBatch } from '../core/batch.js';
+import { type Logger, silentLogger } from '../core/logger.js';
+import { noMetrics } from '../core/metrics.js';
+import { partitionForKey } from '../core/murmur2.js';
+import type { ErrorPolicy } from '../core/policy.js';
+import { type Headers, NO_HEADERS } from '../core/record.js';
+import type { KeyValueStore, StoreEngine } from '../core/store.js';
+import type { OutputRecord, Sink } from '../core/transport.js';
+import { CacheBudget } from '../runtime/cache-budget.js';
+import { EngineMetrics } from '../runtime/metrics.js';
+import { Task } from '../runtime/task.js';
+import { inputsOf } from '../runtime/task-graph.js';
+import { TaskState } from '../runtime/task-state.js';
+import { serdeFor } from '../serdes/formats.js';
+import { memoryEngine } from '../stores/memory.js';
+import type { Topology } from '../topology/topology.js';
+import { ManualClock } from './manual-clock.js';
+
+/** A record for the driver to send; bytes as they would stand in Kafka. */
+export interface DriverRecord {
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+  /** Epoch milliseconds; default: the driver's clock. */
+  readonly timestamp?: number;
+  readonly headers?: Headers;
+  /** Default: by murmur2 of the key, 0 for a null key. */
+  readonly partition?: number;
+}
+
+export interface DriverOptions {
+  /** Most records in a batch; B3 says that results do not depend on it. Default: no bound. */
+  readonly batchSize?: number;
+  /** Partitions of topics; default 1 for each. */
+  readonly partitions?: Readonly<Record<string, number>>;
+  readonly onError?: ErrorPolicy;
+  readonly deadLetter?: string;
+  readonly clock?: ManualClock;
+  /** Commit after every settling (default), or never, to look at what an abort undoes. */
+  readonly commit?: boolean;
+  /** Engines beside `memory`, which every store gets otherwise. */
+  readonly engines?: ReadonlyMap<string, StoreEngine>;
+  readonly logger?: Logger;
+}
+
+/** What came out, with the partition that murmur2 gave it. */
+export type DriverOutput = OutputRecord & { readonly partition: number };
+
+const FAIL: ErrorPolicy = { retries: 0, backoff: { from: 0, to: 0 }, final: 'fail' };
+
+/**
+ * Runs a topology in memory, without a broker and without waiting: everything sent to a partition before
+ * `settle` is one batch, also after a repartition topic. The tasks, stores and error rules are those of the daemon.
+ */
+export class TopologyDriver {
+  readonly clock: ManualClock;
+  private readonly tasks: Task[] = [];
+  private readonly waiting = new Map<string, DriverOutput[]>();
+  private readonly ends = new Map<string, number>();
+  private readonly written = new Map<string, DriverOutput[]>();
+  private readonly inputs: ReadonlySet<string>;
+
+  private constructor(
+    private readonly topology: Topology,
+    private readonly options: DriverOptions,
+  ) {
+    this.clock = options.clock ?? new ManualClock();
+    this.inputs = new Set(topology.subtopologies.flatMap((one) => one.topics));
+  }
+
+  static async open(topology: Topology, options: DriverOptions = {}): Promise<TopologyDriver> {
+    const driver = new TopologyDriver(topology, options);
+    await driver.openTasks();
+    return driver;
+  }
+
+  /** Puts records into a topic; they are processed by `settle`. */
+  send(topic: string, records: readonly DriverRecord[]): void {
+    for (const { key, value, timestamp = this.clock.now(), headers = NO_HEADERS, partition } of records) {
+      this.append({ topic, key, value, timestamp, headers, partition });
+    }
+  }
+
+  /** Processes until nothing waits. */
+  async settle(): Promise<void> {
+    for (let again = true; again; ) {
+      again = false;
+      for (const task of this.tasks) again = (await this.runTask(task)) || again;
+    }
+    if (this.options.commit !== false) await this.commit();
+  }
+
+  /** Moves the wall clock, fires what is due, and settles. */
+  async advance(ms: number): Promise<void> {
+    await this.settle();
+    this.clock.advance(ms);
+    for (const task of this.tasks) await task.punctuateWallClock();
+    await this.settle();
+  }
+
+  /** Everything written to a topic so far, in order; internal topics too. */
+  output(topic: string): readonly DriverOutput[] {
+    return this.written.get(topic) ?? [];
+  }
+
+  get outputTopics(): readonly string[] {
+    return [...this.written.keys()];
+  }
+
+  /** A store of the task that runs this partition. */
+  store<K = unknown, V = unknown>(name: string, partition = 0): KeyValueStore<K, V> {
+    const subtopology = this.topology.subtopologies.find((one) => one.stores.includes(name));
+    const task = this.tasks.find((one) => one.taskId === `${subtopology?.id}_${partition}`);
+    if (!task) throw new Error(`no task of partition ${partition} has a store named "${name}"`);
+    return task.store(name) as KeyValueStore<K, V>;
+  }
+
+  async commit(): Promise<void> {
+    for (const task of this.tasks) {
+      task.state.committed();
+      await task.state.flush(task.queues.map((queue) => ({ ...queue.partition, offset: queue.position })));
+      task.committed();
+    }
+  }
+
+  /** Undoes everything since the last commit and reads those records again with the next `settle` (B6). */
+  async abort(): Promise<void> {
+    for (const task of this.tasks) {
+      const rewound = task.queues.map((queue) => ({ queue, from: queue.rewindTo }));
+      await task.abort(false);
+      for (const { queue, from } of rewound) {
+        const key = `${queue.partition.topic}-${queue.partition.partition}`;
+        queue.clear();
+        this.waiting.set(
+          key,
+          this.output(queue.partition.topic)
+            .filter((record) => record.partition === queue.partition.partition)
+            .slice(from),
+        );
+        this.ends.set(`${key}/read`, from);
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const task of this.tasks) await task.close();
+  }
+
+  private async openTasks(): Promise<void> {
+    const { topology, options } = this;
+    const count = (topic: string): number => this.partitionCount(topic);
+    for (const subtopology of topology.subtopologies) {
+      const stores = subtopology.stores.map((name) => topology.stores.get(name)).filter((store) => store !== undefined);
+      for (let partition = 0; partition < Math.max(...subtopology.topics.map(count)); partition++) {
+        const logger = options.logger ?? silentLogger;
+        const engines = options.engines ?? new Map(stores.map((store) => [store.engine, memoryEngine()]));
+        const state = await TaskState.open({
+          application: topology.applicationId,
+          directory: '',
+          stores,
+          engines,
+          serdeFor,
+          cache: new CacheBudget(64e6),
+          logger,
+        });
+        const task = new Task({
+          topology,
+          subtopology,
+          partition,
+          inputs: inputsOf(subtopology, partition, count).map((input) => ({ ...input, offset: 0, partitionTime: -1, replayUntil: 0 })),
+          state,
+          stateDir: '',
+          sink: this.sink(),
+          partitionCount: count,
+          onError: options.onError ?? FAIL,
+          deadLetter: options.deadLetter,
+          clock: this.clock,
+          logger,
+          metrics: new EngineMetrics(noMetrics),
+          sleep: async (ms) => this.clock.advance(ms),
+        });
+        await task.init();
+        this.tasks.push(task);
+      }
+    }
+  }
+
+  private async runTask(task: Task): Promise<boolean> {
+    let worked = false;
+    for (const queue of task.queues) {
+      const key = `${queue.partition.topic}-${queue.partition.partition}`;
+      const records = this.waiting.get(key);
+      if (records === undefined || records.length === 0) continue;
+      this.waiting.set(key, []);
+      const first = this.ends.get(`${key}/read`) ?? 0;
+      this.ends.set(`${key}/read`, first + records.length);
+      queue.push(rawBatch(records, first));
+    }
+    const { batchSize = Number.POSITIVE_INFINITY } = this.options;
+    for (let queue = task.nextQueue(() => true); queue; queue = task.nextQueue(() => true)) {
+      await task.runBatch(queue, batchSize);
+      worked = true;
+    }
+    return worked;
+  }
+
+  private sink(): Sink {
+    return {
+      send: (record) => this.append(record),
+      flush: async () => {},
+      maxRecordBytes: 1_000_000,
+      close: async () => {},
+    };
+  }
+
+  private append(record: OutputRecord): void {
+    const count = this.partitionCount(record.topic);
+    const partition = record.partition ?? (record.key === null ? 0 : partitionForKey(record.key, count));
+    const placed = { ...record, partition };
+    const written = this.written.get(record.topic);
+    if (written) written.push(placed);
+    else this.written.set(record.topic, [placed]);
+    if (!this.inputs.has(record.topic)) return;
+    const key = `${record.topic}-${partition}`;
+    const waiting = this.waiting.get(key);
+    if (waiting) waiting.push(placed);
+    else this.waiting.set(key, [placed]);
+  }
+
+  private partitionCount(topic: string): number {
+    return this.options.partitions?.[topic] ?? 1;
+  }
+}
+
+function rawBatch(records: readonly DriverOutput[], firstOffset: number): RawBatch {
+  const at = (index: number): DriverOutput => records[index] as DriverOutput;
+  const { topic, partition } = at(0);
+  return {
+    topic,
+    partition,
+    length: records.length,
+    offsetAt: (i) => firstOffset + i,
+    timestampAt: (i) => at(i).timestamp,
+    keyAt: (i) => at(i).key,
+    valueAt: (i) => at(i).value,
+    headersAt: (i) => at(i).headers,
+    bytes: records.reduce((sum, record) => sum + (record.key?.length ?? 0) + (record.value?.length ?? 0), 0),
+  };
+}
