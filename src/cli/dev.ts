@@ -40,8 +40,9 @@ async function dev(files: string[], options: Options, shell: Shell, stop: AbortS
   if (application === undefined) return;
   // Brokers are ours here, so the file need not find any in the environment.
   const env = { KAFKA_BROKERS: 'localhost:9092', ...shell.env };
+  let version = 0;
   const runOnce = async (ended: AbortSignal): Promise<void> => {
-    const [pipeline] = await loadApplications([application], { ...shell, env });
+    const [pipeline] = await loadApplications([application], { ...shell, env }, version++);
     if (pipeline) await run(pipeline, options, shell, ended);
   };
   if (options.once) return runOnce(stop);

@@ -4,13 +4,13 @@ import type { Pipeline } from '../pipeline/model.js';
 import type { ApplicationFiles } from './pipeline-files.js';
 import { EXIT, Exit, type Shell } from './shell.js';
 
-/** Loads every application, printing what the checker says of it; stops when any has an error. */
-export async function loadApplications(applications: readonly ApplicationFiles[], shell: Shell): Promise<Pipeline[]> {
+/** Loads every application, printing what the checker says of it; stops when any has an error. Another `version` loads plugins anew. */
+export async function loadApplications(applications: readonly ApplicationFiles[], shell: Shell, version?: number): Promise<Pipeline[]> {
   const { loadApplication } = await import('../daemon/load.js');
   const pipelines: Pipeline[] = [];
   let refused = false;
   for (const files of applications) {
-    const { pipeline, diagnostics } = await loadApplication(files, shell.env);
+    const { pipeline, diagnostics } = await loadApplication(files, shell.env, version);
     for (const diagnostic of diagnostics) shell.stderr.write(`${formatDiagnostic(diagnostic)}\n`);
     if (pipeline) pipelines.push(pipeline);
     else refused = true;

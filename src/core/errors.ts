@@ -1,4 +1,4 @@
-import type { Origin } from './record.js';
+import type { Origin } from './origin.js';
 
 /**
  * Errors are classes by what the runtime does next, and carry a stable code that docs/errors.md explains.

@@ -1,4 +1,5 @@
 import { messageOf, RecordError } from './errors.js';
+import type { Origin } from './origin.js';
 import type { Serde } from './serde.js';
 
 /** One header; Kafka allows duplicates, null and empty values, and keeps their order. */
@@ -10,13 +11,6 @@ export interface Header {
 export type Headers = readonly Header[];
 
 export const NO_HEADERS: Headers = Object.freeze([]);
-
-/** Where a record was read: what errors and dead letters name. */
-export interface Origin {
-  readonly topic: string;
-  readonly partition: number;
-  readonly offset: number;
-}
 
 /** What all records read from one topic partition by one source node share. */
 export interface RecordSource {

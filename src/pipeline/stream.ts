@@ -6,10 +6,11 @@ export class CompileError extends ConfigError {
   constructor(
     code: string,
     readonly position: Position,
-    message: string,
+    /** The message without the place. */
+    readonly finding: string,
     fix?: string,
   ) {
-    super(code, `${position.file}:${position.line}:${position.column}: ${message}`, { fix });
+    super(code, `${position.file}:${position.line}:${position.column}: ${finding}`, { fix });
   }
 }
 
