@@ -33,7 +33,7 @@ export async function contact<C extends StockClient>(make: () => C, around: Surr
       if (index === TRIES.length - 1 || isRefusal(error)) throw error;
     }
   }
-  throw new BrokerError('broker/unreachable', `Kafka at ${around.brokers} cannot be reached`);
+  throw new BrokerError('broker/unreachable', `Kafka at ${around.brokers} cannot be reached`, { fix: 'Start the broker, or correct kafka.brokers.' });
 }
 
 /** The same for a client that connects by itself. */

@@ -49,7 +49,7 @@ const MEANINGS: ReadonlyMap<number, Meaning> = new Map<number, Meaning>([
   [Code.rebalanceInProgress, REBALANCING],
   [Code.unknownMember, MIGRATED],
   [Code.fencedMemberEpoch, MIGRATED],
-  [Code.fencedInstance, { ...MIGRATED, code: 'broker/instance-fenced', text: 'another process runs under the same instance id' }],
+  [Code.fencedInstance, { ...MIGRATED, code: 'broker/instance-fenced', text: 'another process runs under the same instance id', fix: 'Give each its own --instance-id.' }],
   [Code.outOfOrderSequence, FENCED],
   [Code.invalidProducerEpoch, FENCED],
   [Code.producerFenced, FENCED],
@@ -80,7 +80,15 @@ const MEANINGS: ReadonlyMap<number, Meaning> = new Map<number, Meaning>([
     },
   ],
   [Code.messageTimedOut, { as: RetriableError, code: 'broker/not-delivered', text: 'the broker did not take the record in time' }],
-  [Code.metadataTooLarge, { as: FatalError, code: 'broker/metadata-too-large', text: 'the broker refuses the metadata beside an offset' }],
+  [
+    Code.metadataTooLarge,
+    {
+      as: FatalError,
+      code: 'broker/metadata-too-large',
+      text: 'the broker refuses the metadata beside an offset',
+      fix: 'Raise offset.metadata.max.bytes of the brokers to 4096 or more.',
+    },
+  ],
   [
     Code.invalidConfig,
     { as: BrokerError, code: 'broker/topic-config', text: 'the broker refuses the topic configuration', fix: 'Correct the options of the topic.' },

@@ -87,6 +87,7 @@ export class KafkaSink implements Sink {
   private async sendWhenThereIsRoom(record: OutputRecord): Promise<void> {
     for (;;) {
       await delay(FULL_RETRY_MS);
+      this.producer.poll(); // what was acknowledged leaves the queue
       if (this.closing !== undefined) throw new RetriableError('broker/not-delivered', `${record.topic}: the sink was closed`);
       const code = this.produce(record);
       if (code === Code.queueFull) continue;

@@ -10,7 +10,7 @@ import { KafkaSink } from './sink.js';
 import { newAdmin, newConsumer, newProducer, type StockAdmin, type StockError, type StockPartition } from './stock.js';
 
 /** Failures are dispatched while the producer is polled; flushing polls too. */
-const POLL_EVERY_MS = 50;
+const POLL_EVERY_MS = 250;
 
 /**
  * Clients of a Kafka cluster, on librdkafka. Each method connects a new client and rejects with a BrokerError when

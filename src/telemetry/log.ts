@@ -6,8 +6,6 @@ import type { Logger } from '../core/logger.js';
 import type { LogFormat, LogLevel } from './log-levels.js';
 import { redact, redactText } from './redact.js';
 
-export { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from './log-levels.js';
-
 export interface LogOptions {
   readonly level: LogLevel;
   readonly format: LogFormat;

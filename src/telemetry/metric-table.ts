@@ -12,30 +12,23 @@ export interface MetricSpec {
  * Where label values come from; each set is fixed by the pipeline file, the topics' partitions or a list in
  * the source, never by records, so the number of series is bounded.
  */
-export type LabelName =
-  /** A topic that the pipeline names. */
-  | 'topic'
-  /** A partition number of such a topic. */
-  | 'partition'
-  /** A node's name in the topology. */
-  | 'step'
-  /** A store's name. */
-  | 'store'
-  /** `ErrorStage` of core/errors.ts. */
-  | 'stage'
-  /** `FinalErrorPolicy` of core/policy.ts. */
-  | 'policy'
-  /** `stream-time` or `wall-clock`. */
-  | 'type'
-  /** `assigned`, `revoked` or `lost`. */
-  | 'event'
-  /** `ok` or `failed`. */
-  | 'result'
-  /** Why something happened: a word from the source. */
-  | 'reason'
-  | 'quantile'
-  | 'version'
-  | 'node';
+export const LABELS = {
+  topic: 'A topic that the pipeline names.',
+  partition: 'A number of a partition.',
+  step: 'A step, by the name of its node: flow and id of the step.',
+  store: 'A store.',
+  stage: 'Where an error struck: `deserialize`, `process`, `serialize`, `produce` or `punctuate`.',
+  policy: 'What was done with the record: `fail`, `skip` or `dead-letter`.',
+  type: 'What the callback goes by: `stream-time` or `wall-clock`.',
+  event: '`assigned`, `revoked` or `lost`.',
+  result: '`ok` or `failed`.',
+  reason: 'Why it happened, in a word.',
+  quantile: '`0.5`, `0.9`, `0.99` or `1`.',
+  version: 'Version of kstreamd.',
+  node: 'Version of Node.js.',
+} as const;
+
+export type LabelName = keyof typeof LABELS;
 
 const SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 const RECORDS = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 25_000];
@@ -88,8 +81,6 @@ export const METRICS = {
 
   event_loop_delay_seconds: { type: 'gauge', help: 'How late the event loop ran since the scrape before, by quantile.', labels: ['quantile'] },
 } as const satisfies Readonly<Record<string, MetricSpec>>;
-
-export type MetricName = keyof typeof METRICS;
 
 /** What every name has in front when Prometheus sees it. */
 export const METRIC_PREFIX = 'kstreamd_';

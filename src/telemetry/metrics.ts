@@ -10,7 +10,9 @@ const APPLICATION = 'application';
 const NO_SCOPE: Labels = {};
 
 const DELAY_QUANTILES = [0.5, 0.9, 0.99, 1];
-const DELAY_RESOLUTION_MS = 20;
+/** Each monitor wakes the process this often: an idle daemon should sleep. */
+const DELAY_RESOLUTION_MS = 50;
+const DEFAULT_METRICS_RESOLUTION_MS = 1000;
 
 /** A metric's declaration; a plugin's has labels of its own naming. */
 type Spec = Omit<MetricSpec, 'labels'> & { readonly labels: readonly string[] };
@@ -38,7 +40,7 @@ export class PrometheusMetrics implements Metrics {
     private readonly logger: Logger = silentLogger,
   ) {
     this.contentType = this.registry.contentType;
-    prom.collectDefaultMetrics({ register: this.registry, eventLoopMonitoringPrecision: DELAY_RESOLUTION_MS });
+    prom.collectDefaultMetrics({ register: this.registry, eventLoopMonitoringPrecision: DEFAULT_METRICS_RESOLUTION_MS });
     for (const [name, spec] of Object.entries(METRICS)) this.families.set(name, this.register(name, spec));
     this.gauge('info', { version: options.version, node: process.versions.node }).set(1);
     this.delay.enable();
