@@ -107,8 +107,17 @@ export class Assignment {
       });
     }
     const partitionTime = decodeMetadata(committed.metadata)?.partitionTime ?? -1;
-    const offset = stateful ? (position ?? committed.offset) : committed.offset;
+    const offset = stateful && position !== undefined ? await this.firstReplayed(input, position, committed.offset) : committed.offset;
     return { ...input, offset, partitionTime, replayUntil: committed.offset };
+  }
+
+  /** Where a replay can begin: what the topic no longer holds is missing from the state for good. */
+  private async firstReplayed(input: TopicPartition, position: number, committed: number): Promise<number> {
+    if (position === committed) return position;
+    const { low } = await this.reader.watermarks(input);
+    if (low <= position) return position;
+    this.settings.logger.warn({ ...input, from: position, to: Math.min(low, committed) }, 'the topic no longer holds records that the local state misses');
+    return Math.min(low, committed);
   }
 
   private async firstOffset(input: TopicPartition): Promise<number> {

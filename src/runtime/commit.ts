@@ -37,12 +37,16 @@ const REFRESH_MS = 60 * 60 * 1000;
 export class Commit {
   /** The offset last committed, by partition. */
   private readonly sent = new Map<string, number>();
+  /** Why outputs are missing; nothing is committed until the tasks have gone back behind them (C2). */
+  private lost: OutputsLost | undefined;
   private lastRefresh: number;
 
   constructor(
     private readonly options: {
       member: GroupMember;
       sink: Sink;
+      /** Keeps reading until the group has answered: its answers come with reading. */
+      readOnFor: (answer: Promise<void>) => Promise<void>;
       metrics: EngineMetrics;
       now: () => number;
     },
@@ -60,17 +64,27 @@ export class Commit {
     this.lastRefresh = Number.NEGATIVE_INFINITY;
   }
 
-  /** Throws OutputsLost for step 1, and what the group member said for step 2. */
+  /** The tasks are back at the last commit, so that what was lost is made again. */
+  rewound(): void {
+    this.lost = undefined;
+  }
+
+  /** Throws OutputsLost for step 1, again and again until `rewound`, and what the group member said for step 2. */
   async run(owned: readonly OwnedTask[], attempt: CommitAttempt = { abandoned: false }): Promise<void> {
     const { member, sink, metrics, now } = this.options;
+    if (this.lost) throw this.lost;
     const refresh = this.refreshDue;
     const offsets = this.offsetsOf(owned, refresh);
     const changed = owned.filter(({ task }) => task.dirty);
-    if (offsets.length === 0 && changed.length === 0) return;
+    if (offsets.length === 0 && changed.length === 0) {
+      if (refresh) this.lastRefresh = now();
+      return;
+    }
 
     const started = performance.now();
     await sink.flush().catch((error: unknown) => {
-      throw new OutputsLost(error);
+      this.lost = new OutputsLost(error);
+      throw this.lost;
     });
     metrics.flush.observe((performance.now() - started) / 1000);
     if (attempt.abandoned) return;
@@ -104,7 +118,7 @@ export class Commit {
 
   private async acknowledged(commit: Promise<void>): Promise<void> {
     try {
-      await commit;
+      await this.options.readOnFor(commit);
       this.options.metrics.committed('ok');
     } catch (error) {
       if (!(error instanceof TaskMigratedError)) this.options.metrics.committed('failed');
@@ -118,6 +132,7 @@ export class Commit {
     const started = performance.now();
     await task.state.flush(positions);
     this.options.metrics.storeFlush.observe((performance.now() - started) / 1000);
+    for (const [store, did] of task.state.takeCounters()) this.options.metrics.store(store, did);
     task.committed();
   }
 }

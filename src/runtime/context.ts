@@ -1,8 +1,9 @@
 import { FatalError } from '../core/errors.js';
 import type { Logger } from '../core/logger.js';
 import type { Metrics } from '../core/metrics.js';
+import type { Origin } from '../core/origin.js';
 import type { Cancellable, ProcessorContext, PunctuationType, Punctuator, ScheduleOptions } from '../core/processor.js';
-import { type Headers, NO_HEADERS, type Origin, type RecordInit, StreamRecord } from '../core/record.js';
+import { type Headers, NO_HEADERS, type RecordInit, StreamRecord } from '../core/record.js';
 import type { KeyValueStore } from '../core/store.js';
 import type { Forwarding } from './forwarding.js';
 
@@ -122,7 +123,7 @@ export class NodeContext implements ProcessorContext {
   }
 
   get streamTime(): number {
-    return this.phase === 'record' ? (this.current?.streamTime ?? this.task.streamTime) : this.task.streamTime;
+    return this.phase === 'record' || this.phase === 'batch' ? this.currentRecord('streamTime').streamTime : this.task.streamTime;
   }
 
   get wallClockTime(): number {

@@ -40,7 +40,8 @@ export class Cycle {
     const { tasks, intake, batch, wake, interrupted } = this.options;
     const started = performance.now();
     const taken = new Map<InputQueue, number>();
-    const open = (queue: InputQueue): boolean => (taken.get(queue) ?? 0) < batch.maxRecords;
+    const { isolating } = tasks;
+    const open = (queue: InputQueue): boolean => (taken.get(queue) ?? 0) < batch.maxRecords && (!isolating || queue.isolating);
     while (!interrupted()) {
       const left = batch.maxWaitMs - (performance.now() - started);
       const next = tasks.next(open);
@@ -54,24 +55,31 @@ export class Cycle {
 
   private async runBatch(task: Task, queue: InputQueue, taken: Map<InputQueue, number>): Promise<void> {
     const { intake, batch, metrics } = this.options;
-    const before = queue.length;
+    const { doneRecords, doneBytes } = queue;
     const already = taken.get(queue) ?? 0;
     const started = performance.now();
-    let freed = task.runBatch(queue, batch.maxRecords - already);
-    if (isPromise(freed)) {
-      intake.busy(started);
-      const watch = setTimeout(() => this.reportSlow(task, queue), this.options.slowBatchMs);
-      try {
-        freed = await freed;
-      } finally {
-        clearTimeout(watch);
-        intake.busy(undefined);
-      }
-    } else if (performance.now() - started > this.options.slowBatchMs) this.reportSlow(task, queue);
-    const records = before - queue.length;
+    try {
+      const running = task.runBatch(queue, batch.maxRecords - already);
+      if (isPromise(running)) await this.watched(running, task, queue, started);
+      else if (performance.now() - started > this.options.slowBatchMs) this.reportSlow(task, queue);
+    } finally {
+      intake.release(queue.doneRecords - doneRecords, queue.doneBytes - doneBytes);
+    }
+    const records = queue.doneRecords - doneRecords;
     taken.set(queue, already + records);
-    intake.release(records, freed);
     metrics.processed(queue.partition.topic, records, (performance.now() - started) / 1000);
+  }
+
+  private async watched(running: Promise<void>, task: Task, queue: InputQueue, started: number): Promise<void> {
+    const { intake, slowBatchMs } = this.options;
+    intake.busy(started);
+    const watch = setTimeout(() => this.reportSlow(task, queue), slowBatchMs);
+    try {
+      await running;
+    } finally {
+      clearTimeout(watch);
+      intake.busy(undefined);
+    }
   }
 
   private reportSlow(task: Task, queue: InputQueue): void {

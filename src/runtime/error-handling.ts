@@ -13,13 +13,29 @@ export function policyFor(error: RecordError, node: TopologyNode | undefined, of
   return (ownCode ? node.onError : undefined) ?? ofFile;
 }
 
-/** What is done in the end: an error in a punctuation has no record that a dead letter could carry. */
-export function finalPolicy(error: RecordError, policy: ErrorPolicy): FinalErrorPolicy {
-  return policy.final === 'dead-letter' && error.stage === 'punctuate' ? 'fail' : policy.final;
+/** What is done in the end in a punctuation, where there is no record that a dead letter could carry. */
+export function withoutRecord({ final }: ErrorPolicy): FinalErrorPolicy {
+  return final === 'dead-letter' ? 'fail' : final;
+}
+
+/** Tries again as often as the policy says; resolves to the last error, or to undefined when it went well. */
+export async function retry(
+  first: RecordError,
+  policy: ErrorPolicy,
+  again: () => Promise<RecordError | undefined>,
+  wait: (error: RecordError, ms: number) => Promise<void>,
+): Promise<RecordError | undefined> {
+  let error: RecordError | undefined = first;
+  for (const ms of backoffs(policy)) {
+    await wait(error, ms);
+    error = await again();
+    if (error === undefined) return undefined;
+  }
+  return error;
 }
 
 /** Waits before each retry in milliseconds, doubling up to the bound. */
-export function* backoffs(policy: ErrorPolicy): Generator<number> {
+function* backoffs(policy: ErrorPolicy): Generator<number> {
   for (let i = 0; i < policy.retries; i++) yield Math.min(policy.backoff.from * 2 ** i, policy.backoff.to);
 }
 

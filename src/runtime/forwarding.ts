@@ -67,6 +67,13 @@ export class Forwarding {
     });
   }
 
+  /** After a failure: waits for what children already took to come to its end, whatever that is, so that nothing runs on (B6). */
+  settle(): MaybePromise<void> {
+    const { pending } = this;
+    this.pending = undefined;
+    return pending?.catch(() => {});
+  }
+
   reset(): void {
     this.collected = this.children.map(() => []);
     this.pending = undefined;

@@ -25,6 +25,11 @@ export class InputQueue {
   closed = false;
   /** Records below this are processed one at a time, each acknowledged, after a delivery has failed (E2). */
   isolateUntil = 0;
+  /** What came below this has been pushed; beyond the last record where markers follow it. Undefined when not known. */
+  readTo: number | undefined;
+  /** Processed so far; both only grow. */
+  doneRecords = 0;
+  doneBytes = 0;
 
   constructor(
     readonly partition: TopicPartition,
@@ -45,7 +50,7 @@ export class InputQueue {
     const raw = this.batches[0];
     if (raw === undefined) return undefined;
     const from = this.head;
-    const limit = this.position < this.isolateUntil ? 1 : max;
+    const limit = this.isolating ? 1 : max;
     let to = Math.min(raw.length, from + limit);
     if (this.replaying && raw.offsetAt(to - 1) >= this.replayUntil) {
       to = from;
@@ -63,24 +68,34 @@ export class InputQueue {
     return this.position < this.replayUntil;
   }
 
+  get isolating(): boolean {
+    return this.position < this.isolateUntil;
+  }
+
   /** What to commit: never below what was committed before a restart (C4). */
   get offsetToCommit(): number {
     return Math.max(this.position, this.replayUntil);
   }
 
-  /** Everything of the head batch below index `end` is done. Returns the bytes let go of. */
-  advanceTo(end: number): number {
+  /** Everything of the head batch below index `end` is done. */
+  advanceTo(end: number): void {
     const raw = this.batches[0] as RawBatch;
     this.length -= end - this.head;
+    this.doneRecords += end - this.head;
     if (end < raw.length) {
       this.head = end;
       this.position = raw.offsetAt(end);
-      return 0;
+      return;
     }
     this.batches.shift();
     this.head = 0;
     this.position = this.batches[0]?.offsetAt(0) ?? raw.offsetAt(raw.length - 1) + 1;
-    return raw.bytes;
+    this.doneBytes += raw.bytes;
+  }
+
+  /** Moves past transaction markers, once no record waits before them (B5). */
+  catchUp(): void {
+    if (this.length === 0 && this.readTo !== undefined && this.readTo > this.position) this.position = this.readTo;
   }
 
   /** Forgets what waits. Returns the bytes let go of. */
@@ -89,6 +104,7 @@ export class InputQueue {
     this.batches = [];
     this.head = 0;
     this.length = 0;
+    this.readTo = undefined;
     return bytes;
   }
 }

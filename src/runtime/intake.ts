@@ -1,5 +1,5 @@
 import type { RawBatch } from '../core/batch.js';
-import { RetriableError } from '../core/errors.js';
+import { OffsetOutOfRangeError, RetriableError } from '../core/errors.js';
 import type { Logger } from '../core/logger.js';
 import type { PartitionReader, TopicPartition } from '../core/transport.js';
 import type { EngineMetrics } from './metrics.js';
@@ -27,6 +27,7 @@ export class Intake {
   private paused: readonly TopicPartition[] = [];
   private stopped = false;
   private dropping = false;
+  private awaited = 0;
   private busySince: number | undefined;
   private running: Promise<void> | undefined;
   private readonly room = new Signal();
@@ -41,6 +42,8 @@ export class Intake {
       deliver: (raw: RawBatch) => boolean;
       /** The partitions to pause when too much is held. */
       assigned: () => readonly TopicPartition[];
+      /** All that was read so far has been given to its tasks. */
+      delivered: () => void;
       /** Something came, or reading has ended. */
       arrived: () => void;
       failed: (error: unknown) => void;
@@ -70,6 +73,17 @@ export class Intake {
     this.busySince = since;
   }
 
+  /** Reads on until the answer is there, however much is held: acknowledgements come with reading. */
+  async readOnFor<T>(answer: Promise<T>): Promise<T> {
+    this.awaited++;
+    this.room.notify();
+    try {
+      return await answer;
+    } finally {
+      this.awaited--;
+    }
+  }
+
   /** Runs `move` while everything that is read is dropped: for seeks. */
   async whileDropping(move: () => Promise<void>): Promise<void> {
     this.dropping = true;
@@ -95,7 +109,7 @@ export class Intake {
   }
 
   private enough(): boolean {
-    if (this.heldRecords < PREFETCH || this.paused.length > 0) return false;
+    if (this.awaited > 0 || this.heldRecords < PREFETCH || this.paused.length > 0) return false;
     return this.busySince === undefined || performance.now() - this.busySince < BUSY_MS;
   }
 
@@ -106,8 +120,10 @@ export class Intake {
       const { batches, drained } = await reader.read(READ_SIZE);
       this.drained = drained;
       for (const raw of batches) this.take(raw);
+      if (!this.dropping) this.options.delivered();
     } catch (error) {
-      if (!(error instanceof RetriableError)) throw error;
+      // Only a person can say where to go on: skipping what is gone would lose it silently.
+      if (!(error instanceof RetriableError) || error instanceof OffsetOutOfRangeError) throw error;
       logger.warn({ err: error.message, code: error.code }, 'reading failed; trying again');
       await this.room.wait(RETRY_MS);
     }

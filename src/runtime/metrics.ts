@@ -3,6 +3,7 @@ import type { Counter, Gauge, Histogram, Metrics } from '../core/metrics.js';
 import type { FinalErrorPolicy } from '../core/policy.js';
 import type { PunctuationType } from '../core/processor.js';
 import type { TopicPartition } from '../core/transport.js';
+import type { StoreCounters } from './write-buffer.js';
 
 /** What is counted per topic, looked up once. */
 interface InputMetrics {
@@ -28,8 +29,10 @@ export class EngineMetrics {
   readonly tasks: Gauge;
   readonly heldBytes: Gauge;
   readonly pausedPartitions: Gauge;
+  readonly brokerReachable: Gauge;
   private readonly inputs = new Map<string, InputMetrics>();
   private readonly outputs = new Map<string, OutputMetrics>();
+  private readonly stores = new Map<string, Record<keyof StoreCounters, Counter>>();
 
   constructor(readonly registry: Metrics) {
     this.poll = registry.histogram('poll_duration_seconds');
@@ -39,6 +42,7 @@ export class EngineMetrics {
     this.tasks = registry.gauge('tasks');
     this.heldBytes = registry.gauge('held_bytes');
     this.pausedPartitions = registry.gauge('paused_partitions');
+    this.brokerReachable = registry.gauge('broker_reachable');
   }
 
   read(topic: string, records: number, bytes: number): void {
@@ -97,6 +101,11 @@ export class EngineMetrics {
     this.registry.counter('commits_total', { result }).add();
   }
 
+  /** What a store did since the last call for it. */
+  store(store: string, did: StoreCounters): void {
+    for (const [kind, counter] of Object.entries(this.storeCounters(store))) counter.add(did[kind as keyof StoreCounters]);
+  }
+
   emptyStart(store: string): void {
     this.registry.counter('store_empty_starts_total', { store }).add();
   }
@@ -108,6 +117,21 @@ export class EngineMetrics {
   /** The partition is somebody else's now. */
   forgetLag({ topic, partition }: TopicPartition): void {
     this.registry.remove('lag_records', { topic, partition: String(partition) });
+  }
+
+  private storeCounters(store: string): Record<keyof StoreCounters, Counter> {
+    let counters = this.stores.get(store);
+    if (!counters) {
+      counters = {
+        reads: this.registry.counter('store_reads_total', { store }),
+        hits: this.registry.counter('store_cache_hits_total', { store }),
+        writes: this.registry.counter('store_writes_total', { store }),
+        readBytes: this.registry.counter('store_read_bytes_total', { store }),
+        writtenBytes: this.registry.counter('store_written_bytes_total', { store }),
+      };
+      this.stores.set(store, counters);
+    }
+    return counters;
   }
 
   private input(topic: string): InputMetrics {

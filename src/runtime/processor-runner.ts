@@ -1,11 +1,15 @@
+import { ConfigError } from '../core/errors.js';
 import { andThen, inSequence, isPromise, type MaybePromise } from '../core/maybe.js';
 import type { Processor } from '../core/processor.js';
 import type { StreamRecord } from '../core/record.js';
 import type { ProcessorNode } from '../topology/nodes.js';
 import type { NodeContext } from './context.js';
-import { attribute } from './failure.js';
+import { attribute, initFailure } from './failure.js';
 import type { Forwarding } from './forwarding.js';
 import type { Receiver } from './receiver.js';
+
+/** Every instance a task was ever given. */
+const known = new WeakSet<Processor>();
 
 /**
  * A processor in a task. What it can do is looked up once: one with `processBatch` gets arrays, one with only
@@ -27,18 +31,21 @@ export class ProcessorRunner implements Receiver {
     this.name = node.name;
   }
 
-  /** Makes a new instance and initialises it (R1). */
+  /** Makes a new instance and initialises it; throws when the instance is not new (R1). */
   init(): MaybePromise<void> {
-    const processor = this.node.create();
-    this.processor = processor;
-    this.takeAll = this.detect(processor);
-    this.context.phase = 'init';
+    const failed = (error: unknown): never => {
+      throw initFailure(error, this.node);
+    };
     try {
-      return andThen(processor.init?.(this.context), () => {
-        this.context.phase = 'idle';
-      });
+      const processor = this.create();
+      this.takeAll = this.detect(processor);
+      this.processor = processor;
+      this.context.phase = 'init';
+      const result = processor.init?.(this.context);
+      if (isPromise(result)) return result.then(() => this.context.leave(), failed);
+      this.context.leave();
     } catch (error) {
-      throw attribute(error, 'process', this.name);
+      failed(error);
     }
   }
 
@@ -55,14 +62,12 @@ export class ProcessorRunner implements Receiver {
     try {
       result = this.takeAll(records);
     } catch (error) {
-      throw attribute(error, 'process', this.name);
+      return this.fail(error, 'process');
     }
     if (isPromise(result)) {
       return result.then(
         () => this.forwarding.complete(),
-        (error: unknown) => {
-          throw attribute(error, 'process', this.name);
-        },
+        (error: unknown) => this.fail(error, 'process'),
       );
     }
     return this.forwarding.complete();
@@ -76,21 +81,37 @@ export class ProcessorRunner implements Receiver {
     try {
       result = callback();
     } catch (error) {
-      throw attribute(error, 'punctuate', this.name);
+      return this.fail(error, 'punctuate');
     }
     const done = (): MaybePromise<void> => {
-      this.context.phase = 'idle';
+      this.context.leave();
       return this.forwarding.complete();
     };
     if (!isPromise(result)) return done();
-    return result.then(done, (error: unknown) => {
-      throw attribute(error, 'punctuate', this.name);
-    });
+    return result.then(done, (error: unknown) => this.fail(error, 'punctuate'));
   }
 
   reset(): void {
     this.forwarding.reset();
-    this.context.phase = 'idle';
+    this.context.leave();
+  }
+
+  private create(): Processor<any, any, any, any> {
+    const processor = this.node.create();
+    if (known.has(processor)) {
+      throw new ConfigError('step/shared-instance', `step "${this.name}" was given the same processor twice; each task needs one of its own`, {
+        fix: 'make a new instance at each call of "create"',
+      });
+    }
+    known.add(processor);
+    return processor;
+  }
+
+  private fail(error: unknown, stage: 'process' | 'punctuate'): MaybePromise<void> {
+    const attributed = attribute(error, stage, this.name);
+    return andThen(this.forwarding.settle(), () => {
+      throw attributed;
+    });
   }
 
   private detect(processor: Processor<any, any, any, any>): (records: StreamRecord[]) => MaybePromise<void> {

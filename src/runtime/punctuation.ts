@@ -17,7 +17,9 @@ export type PunctuationSnapshot = readonly Entry[];
 /** The schedules of one kind of time of one task (P1–P3). */
 export class PunctuationQueue {
   private entries: readonly Entry[] = [];
-  private nextId = 0;
+  /** Schedules made so far. */
+  made = 0;
+  private readonly madeBy = new Map<string, number>();
   /** Earliest deadline; Infinity when there is none. */
   earliest = Number.POSITIVE_INFINITY;
 
@@ -30,8 +32,10 @@ export class PunctuationQueue {
   /** `now` is the wall-clock time, or the stream time (−1 before the first record). */
   schedule(node: string, intervalMs: number, callback: Punctuator, now: number, options: ScheduleOptions = {}): Cancellable {
     if (!(intervalMs >= 1)) throw new RangeError(`a punctuation interval must be at least 1 ms, got ${intervalMs}`);
-    const id = this.nextId++;
-    const owner = `${node}#${this.entries.filter((entry) => entry.owner.startsWith(`${node}#`)).length}`;
+    const id = this.made++;
+    const before = this.madeBy.get(node) ?? 0;
+    this.madeBy.set(node, before + 1);
+    const owner = `${node}#${before}`;
     this.replace([...this.entries, { id, owner, intervalMs, callback, deadline: this.firstDeadline(intervalMs, now, options) }]);
     return { cancel: () => this.replace(this.entries.filter((entry) => entry.id !== id)) };
   }
@@ -43,18 +47,22 @@ export class PunctuationQueue {
   }
 
   /**
-   * The callbacks due at `time`, each once however many deadlines were crossed; their next deadlines stay
-   * aligned (P2), or count on from the old one (P3). Take the next one only after the callback has run:
-   * it may cancel others or schedule new ones.
+   * The callback due at `time`, earliest deadline first, each once however many deadlines were crossed; its next
+   * deadline stays aligned (P2), or counts on from the old one (P3). Take the next one only after the callback has
+   * run: it may cancel others, or schedule new ones, which wait for the next check: only the first `made` are taken.
    */
-  takeDue(time: number, fired: ReadonlySet<number>): { id: number; callback: Punctuator; node: string } | undefined {
+  takeDue(time: number, made: number): { callback: Punctuator; node: string } | undefined {
     if (time < this.earliest) return undefined;
-    const due = this.entries.find((entry) => entry.deadline !== undefined && entry.deadline <= time && !fired.has(entry.id));
+    let due: Entry | undefined;
+    for (const entry of this.entries) {
+      if (entry.id >= made || entry.deadline === undefined || entry.deadline > time) continue;
+      if (due?.deadline === undefined || entry.deadline < due.deadline) due = entry;
+    }
     if (due?.deadline === undefined) return undefined;
     const crossed = Math.floor((time - due.deadline) / due.intervalMs) + 1;
     const next = { ...due, deadline: due.deadline + crossed * due.intervalMs };
-    this.replace(this.entries.map((entry) => (entry.id === due.id ? next : entry)));
-    return { id: due.id, callback: due.callback, node: due.owner.slice(0, due.owner.lastIndexOf('#')) };
+    this.replace(this.entries.map((entry) => (entry.id === next.id ? next : entry)));
+    return { callback: due.callback, node: due.owner.slice(0, due.owner.lastIndexOf('#')) };
   }
 
   snapshot(): PunctuationSnapshot {
@@ -72,6 +80,7 @@ export class PunctuationQueue {
   }
 
   clear(): void {
+    this.madeBy.clear();
     this.replace([]);
   }
 

@@ -1,5 +1,5 @@
 import { messageOf, RecordError } from '../core/errors.js';
-import type { StreamRecord } from '../core/record.js';
+import type { Headers, StreamRecord } from '../core/record.js';
 import type { SinkNode } from '../topology/nodes.js';
 import { attribute } from './failure.js';
 import type { OutputBuffer } from './outputs.js';
@@ -39,7 +39,7 @@ export class SinkRunner implements Receiver {
       } catch (error) {
         throw attribute(error, 'serialize', this.name);
       }
-      const bytes = (key === null ? 0 : key.length) + (value === null ? 0 : value.length);
+      const bytes = (key === null ? 0 : key.length) + (value === null ? 0 : value.length) + (record.headers.length === 0 ? 0 : bytesOf(record.headers));
       if (bytes > this.maxRecordBytes) throw this.tooLarge(record, topic, bytes);
       const partition = partitionOf?.(key, topic, value);
       outputs.add(topic, partition, key, value, record.timestamp, record.headers, record.offset);
@@ -56,6 +56,10 @@ export class SinkRunner implements Receiver {
       fix: 'make the record smaller, or raise message.max.bytes under kafka.client and max.message.bytes of the topic',
     });
   }
+}
+
+function bytesOf(headers: Headers): number {
+  return headers.reduce((sum, { key, value }) => sum + Buffer.byteLength(key) + (value === null ? 0 : value.length), 0);
 }
 
 function fixed(topic: string): () => string {
@@ -80,6 +84,14 @@ function routeOf(route: (record: StreamRecord) => unknown, record: StreamRecord)
   }
 }
 
+function choice(choose: () => number, node: string): number {
+  try {
+    return choose();
+  } catch (error) {
+    throw attribute(error, 'process', node);
+  }
+}
+
 /** undefined: the client's murmur2, which is Java's (R4). */
 function choosePartition(node: SinkNode, count: (topic: string) => number): ((key: Buffer | null, topic: string, value: Buffer | null) => number) | undefined {
   const { partitioner } = node;
@@ -90,7 +102,7 @@ function choosePartition(node: SinkNode, count: (topic: string) => number): ((ke
   }
   return (key, topic, value) => {
     const partitions = count(topic);
-    const chosen = partitioner(key, partitions, { topic, value });
+    const chosen = choice(() => partitioner(key, partitions, { topic, value }), node.name);
     if (Number.isInteger(chosen) && chosen >= 0 && chosen < partitions) return chosen;
     throw new RecordError('process', node.name, undefined, `the partitioner chose ${chosen} for "${topic}", which has ${partitions} partitions`, {
       code: 'record/partition',

@@ -3,6 +3,7 @@ import { RecordError } from '../core/errors.js';
 import { type RecordSource, StreamRecord } from '../core/record.js';
 import type { TopicPartition } from '../core/transport.js';
 import type { SourceNode, TimestampExtractor } from '../topology/nodes.js';
+import { attribute } from './failure.js';
 
 /** Times as the task has seen them; the source advances both (T1). */
 export interface TaskTimes {
@@ -38,7 +39,7 @@ export class SourceRunner {
    * Reads from `from` up to `to`, or up to and with the record that takes stream time to `deadline`: the
    * punctuation fires after that record, as if records came one by one (B3).
    */
-  read(raw: RawBatch, from: number, to: number, times: TaskTimes, deadline: () => number): ReadStretch {
+  read(raw: RawBatch, from: number, to: number, times: TaskTimes, deadline: (() => number) | undefined): ReadStretch {
     const records: StreamRecord[] = [];
     let skipped = 0;
     for (let i = from; i < to; i++) {
@@ -51,14 +52,18 @@ export class SourceRunner {
       if (timestamp > this.partitionTime) this.partitionTime = timestamp;
       if (timestamp > times.streamTime) times.streamTime = timestamp;
       records.push(StreamRecord.read(this.source, raw.offsetAt(i), timestamp, raw.keyAt(i), raw.valueAt(i), raw.headersAt(i), times.streamTime));
-      if (times.streamTime >= deadline()) return { records, end: i + 1, skipped };
+      if (deadline !== undefined && times.streamTime >= deadline()) return { records, end: i + 1, skipped };
     }
     return { records, end: to, skipped };
   }
 
   private extracted(raw: RawBatch, i: number, streamTime: number): number | undefined {
     const record = StreamRecord.read(this.source, raw.offsetAt(i), raw.timestampAt(i), raw.keyAt(i), raw.valueAt(i), raw.headersAt(i), streamTime);
-    return this.extract?.(record, this.partitionTime);
+    try {
+      return this.extract?.(record, this.partitionTime);
+    } catch (error) {
+      throw attribute(error, 'deserialize', this.node.name);
+    }
   }
 
   private badTimestamp(offset: number, timestamp: number): RecordError {

@@ -40,7 +40,9 @@ export class StoreScan<K, V> implements StoreIterator<K, V> {
     try {
       while (!this.closed && this.left > 0) {
         if (this.nextStored >= this.chunk.length && !this.exhausted) {
-          this.loading ??= this.load();
+          this.loading ??= this.load().finally(() => {
+            this.loading = undefined;
+          });
           await this.loading;
           continue;
         }
@@ -78,8 +80,6 @@ export class StoreScan<K, V> implements StoreIterator<K, V> {
     } catch (error) {
       // Reading on from a snapshot that was let go of meanwhile is the end, not an error.
       if (!this.closed) throw error;
-    } finally {
-      this.loading = undefined;
     }
   }
 

@@ -38,8 +38,15 @@ export class TaskSet {
     return this.tasks.some(({ task }) => task.commitRequested);
   }
 
+  /** Records are being repeated one by one, each acknowledged; others wait, so that a refusal is laid at the right door (E2). */
+  get isolating(): boolean {
+    return this.tasks.some(({ task }) => task.queues.some((queue) => queue.isolating));
+  }
+
+  /** Records wait that may be processed now. */
   get waiting(): boolean {
-    return this.tasks.some(({ task }) => task.queues.some((queue) => queue.length > 0));
+    const { isolating } = this;
+    return this.tasks.some(({ task }) => task.queues.some((queue) => queue.length > 0 && (!isolating || queue.isolating)));
   }
 
   /** Earliest wall-clock punctuation; Infinity when there is none. */
@@ -98,8 +105,9 @@ export class TaskSet {
     }
   }
 
+  /** The same for all tasks. */
   dropWaiting(intake: Intake): void {
-    for (const queue of this.queues.values()) forget(queue, intake);
+    for (const { task } of this.tasks) this.drop(task, intake);
   }
 
   async abort(task: Task, isolate: boolean, intake: Intake): Promise<void> {
@@ -107,13 +115,14 @@ export class TaskSet {
     await task.abort(isolate);
   }
 
+  /** To be called when all that the reader has handed out is delivered: only then do its positions say what has come (B5). */
+  noteRead(reader: PartitionReader): void {
+    for (const queue of this.queues.values()) if (!queue.closed) queue.readTo = reader.position(queue.partition);
+  }
+
   /** Positions past transaction markers, where no record waits (B5). */
-  catchUp(reader: PartitionReader): void {
-    for (const queue of this.queues.values()) {
-      if (queue.length > 0) continue;
-      const position = reader.position(queue.partition);
-      if (position !== undefined && position > queue.position) queue.position = position;
-    }
+  catchUp(): void {
+    for (const queue of this.queues.values()) queue.catchUp();
   }
 
   /** Once a second: positions and lag. */
@@ -121,7 +130,7 @@ export class TaskSet {
     const now = performance.now();
     if (now - this.lastObserved < OBSERVE_MS) return;
     this.lastObserved = now;
-    this.catchUp(reader);
+    this.catchUp();
     for (const queue of this.queues.values()) {
       const end = reader.cachedEnd(queue.partition);
       if (end !== undefined) this.metrics.lag(queue.partition, Math.max(0, end - queue.position));

@@ -150,9 +150,9 @@ export class TaskState {
     return bytes;
   }
 
-  /** What each store did since it was opened, by its name; the numbers go on growing. */
-  get counters(): ReadonlyMap<string, Readonly<StoreCounters>> {
-    return new Map([...this.stores].map(([name, { buffer }]) => [name, buffer.counters]));
+  /** What each store did since the last call, by its name. */
+  takeCounters(): ReadonlyMap<string, StoreCounters> {
+    return new Map([...this.stores].map(([name, { buffer }]) => [name, buffer.takeCounters()]));
   }
 
   /** Waits for a flush that is under way; what was not flushed is dropped. */

@@ -1,24 +1,28 @@
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RawBatch } from '../core/batch.js';
 import type { Clock } from '../core/clock.js';
 import { DeliveryError, RecordError } from '../core/errors.js';
 import type { Logger } from '../core/logger.js';
 import { andThen, isPromise, type MaybePromise } from '../core/maybe.js';
+import type { Origin } from '../core/origin.js';
 import type { ErrorPolicy } from '../core/policy.js';
 import type { Cancellable, PunctuationType, Punctuator, ScheduleOptions } from '../core/processor.js';
 import type { KeyValueStore } from '../core/store.js';
 import { type PartitionOffset, partitionKey, type Sink, type TopicPartition } from '../core/transport.js';
+import type { TopologyNode } from '../topology/nodes.js';
 import type { Subtopology, Topology } from '../topology/topology.js';
 import type { TaskView } from './context.js';
-import { backoffs, deadLetterHeaders, finalPolicy, policyFor, stopping } from './error-handling.js';
-import { SingleRecordsNeeded } from './failure.js';
+import { deadLetterHeaders, policyFor, retry, stopping, withoutRecord } from './error-handling.js';
+import { asRecordError, SingleRecordsNeeded } from './failure.js';
 import { InputQueue } from './input-queue.js';
 import type { EngineMetrics } from './metrics.js';
 import { OutputBuffer } from './outputs.js';
-import { PunctuationQueue, type PunctuationSnapshot } from './punctuation.js';
+import type { PunctuationQueue } from './punctuation.js';
 import { SourceRunner } from './source-runner.js';
 import { TaskGraph } from './task-graph.js';
 import type { TaskState } from './task-state.js';
+import { TaskTime, type TimeMark } from './task-time.js';
 
 /** What a task is given. */
 export interface TaskOptions {
@@ -40,43 +44,35 @@ export interface TaskOptions {
   readonly sleep: (ms: number) => Promise<void>;
 }
 
-/** Times and deadlines to return to when a batch or a cycle is undone (B6). */
-interface Mark {
-  readonly streamTime: number;
-  readonly partitionTimes: readonly number[];
-  readonly stream: PunctuationSnapshot;
-  readonly wall: PunctuationSnapshot;
-}
-
 /**
  * One sub-topology × one partition. Takes batches of its inputs, runs them whole through its nodes, and undoes
  * and splits a batch that throws until the failing record stands alone (B6).
  */
 export class Task implements TaskView {
   readonly taskId: string;
-  readonly stateDir: string;
   readonly queues: readonly InputQueue[];
   readonly outputs: OutputBuffer;
   readonly state: TaskState;
-  streamTime = -1;
   /** Node that is running or ran last, for reports of slow steps (C6). */
   currentNode = '';
   commitRequested = false;
   private singleRecords = false;
-  private initialised = false;
+  /** Records of the batch that is being tried; 0 outside of one. */
+  private attempting = 0;
+  /** What was undone because an output was refused is being done again (E2). */
+  private repeating = false;
   private turn = 0;
   private readonly graph: TaskGraph;
-  private readonly streamTimers = new PunctuationQueue('stream-time');
-  private readonly wallTimers = new PunctuationQueue('wall-clock');
-  private lastCommit: Mark;
+  private readonly time: TaskTime;
+  private lastCommit: TimeMark;
 
   constructor(private readonly options: TaskOptions) {
     const { subtopology, partition, sink, topology } = options;
     this.taskId = `${subtopology.id}_${partition}`;
-    this.stateDir = join(options.stateDir, 'files');
     this.state = options.state;
     this.outputs = new OutputBuffer(sink, subtopology.mergeOutputs, (topic, records, bytes) => options.metrics.sent(topic, records, bytes));
     this.queues = options.inputs.map((input) => this.openQueue(input));
+    this.time = new TaskTime(this.queues, options.clock);
     this.graph = new TaskGraph(topology, subtopology, {
       task: this,
       outputs: this.outputs,
@@ -86,7 +82,7 @@ export class Task implements TaskView {
         this.currentNode = node;
       },
     });
-    this.lastCommit = this.mark();
+    this.lastCommit = this.time.mark();
   }
 
   get partition(): number {
@@ -95,6 +91,17 @@ export class Task implements TaskView {
 
   get applicationId(): string {
     return this.options.topology.applicationId;
+  }
+
+  /** A directory of the plugins' own beside the task's stores; made when first asked for (R2). */
+  get stateDir(): string {
+    const directory = join(this.options.stateDir, 'files');
+    mkdirSync(directory, { recursive: true });
+    return directory;
+  }
+
+  get streamTime(): number {
+    return this.time.streamTime;
   }
 
   get wallClockTime(): number {
@@ -111,13 +118,16 @@ export class Task implements TaskView {
 
   async init(): Promise<void> {
     await this.graph.init();
-    this.initialised = true;
-    this.lastCommit = this.mark();
+    this.time.served = false;
+    this.lastCommit = this.time.mark();
   }
 
   async close(): Promise<void> {
-    await this.graph.close();
-    await this.state.close();
+    try {
+      await this.graph.close();
+    } finally {
+      await this.state.close();
+    }
   }
 
   /** Something happened since the last commit. */
@@ -130,16 +140,13 @@ export class Task implements TaskView {
   }
 
   schedule(node: string, intervalMs: number, type: PunctuationType, callback: Punctuator, options?: ScheduleOptions): Cancellable {
-    if (type === 'wall-clock') return this.wallTimers.schedule(node, intervalMs, callback, this.wallClockTime, options);
-    // After a restart the deadline at the restored time has already fired.
-    const now = this.initialised || this.streamTime < 0 ? this.streamTime : this.streamTime + 1;
-    return this.streamTimers.schedule(node, intervalMs, callback, now, options);
+    return this.time.schedule(node, intervalMs, type, callback, options);
   }
 
   needSingleRecords(): void {
     if (this.singleRecords) return;
     this.singleRecords = true;
-    throw new SingleRecordsNeeded();
+    if (this.attempting > 1) throw new SingleRecordsNeeded();
   }
 
   store(name: string, step?: string): KeyValueStore<unknown, unknown> {
@@ -152,7 +159,12 @@ export class Task implements TaskView {
 
   /** Earliest wall-clock deadline in epoch milliseconds; Infinity when there is none. */
   get nextWallClock(): number {
-    return this.wallTimers.earliest;
+    return this.replaying ? Number.POSITIVE_INFINITY : this.time.wall.earliest;
+  }
+
+  /** Records are taken again whose effects only the stores miss: no punctuation fires (C4). */
+  private get replaying(): boolean {
+    return this.queues.some((queue) => queue.replaying);
   }
 
   /** The next input, in turn, that has records and may give some to this cycle. */
@@ -167,19 +179,17 @@ export class Task implements TaskView {
     return undefined;
   }
 
-  /** Runs one batch of at most `max` records of the queue; resolves to the bytes it let go of. */
-  runBatch(queue: InputQueue, max: number): MaybePromise<number> {
+  /** Runs one batch of at most `max` records of the queue. */
+  runBatch(queue: InputQueue, max: number): MaybePromise<void> {
     const stretch = queue.next(this.singleRecords ? 1 : max);
-    if (stretch === undefined) return 0;
+    if (stretch === undefined) return;
     this.outputs.muted = queue.replaying;
-    this.freed = 0;
-    return andThen(this.run(queue, stretch.raw, stretch.from, stretch.to), () => this.freed);
+    return this.run(queue, stretch.raw, stretch.from, stretch.to);
   }
 
-  private freed = 0;
-
   private run(queue: InputQueue, raw: RawBatch, from: number, to: number): MaybePromise<void> {
-    const before = this.mark();
+    if (this.singleRecords && to - from > 1) return this.oneByOne(queue, raw, from, to);
+    const before = this.time.mark();
     let end: MaybePromise<number>;
     try {
       end = this.attempt(queue, raw, from, to);
@@ -197,26 +207,27 @@ export class Task implements TaskView {
 
   /** Everything that one batch does and that can be undone. Resolves to the index after the last record taken. */
   private attempt(queue: InputQueue, raw: RawBatch, from: number, to: number): MaybePromise<number> {
-    const { records, end, skipped } = queue.source.read(raw, from, to, this, queue.replaying ? never : this.deadline);
+    this.attempting = to - from;
+    const { records, end, skipped } = queue.source.read(raw, from, to, this.time, queue.replaying ? undefined : this.time.deadline);
     if (skipped > 0) this.options.metrics.dropped(queue.source.node.name, 'timestamp', skipped);
     const processed = records.length === 0 ? undefined : this.graph.dispatch(queue.source.node, records);
     const released = andThen(processed, () => this.outputs.release());
-    return andThen(released, () => (queue.position < queue.isolateUntil ? this.options.sink.flush().then(() => end) : end));
+    return andThen(released, () => (queue.isolating ? this.options.sink.flush().then(() => end) : end));
   }
 
   private proceed(queue: InputQueue, raw: RawBatch, end: number, to: number): MaybePromise<void> {
     this.state.endBatch();
-    this.freed += queue.advanceTo(end);
-    const punctuated =
-      queue.replaying || this.streamTime < this.streamTimers.earliest ? undefined : this.punctuate('stream-time', this.streamTimers, this.streamTime);
+    queue.advanceTo(end);
+    const { stream, streamTime } = this.time;
+    const punctuated = streamTime < stream.earliest || this.replaying ? undefined : this.punctuate('stream-time', stream, streamTime);
     return andThen(punctuated, () => (end < to ? this.run(queue, raw, end, to) : undefined));
   }
 
-  private async recover(error: unknown, before: Mark, queue: InputQueue, raw: RawBatch, from: number, to: number): Promise<void> {
+  private async recover(error: unknown, before: TimeMark, queue: InputQueue, raw: RawBatch, from: number, to: number): Promise<void> {
     this.undoBatch(before);
     if (error instanceof SingleRecordsNeeded) return this.oneByOne(queue, raw, from, to);
     if (!(error instanceof RecordError || error instanceof DeliveryError)) throw error;
-    if (to - from === 1) return this.failed(this.ofRecord(error, raw, from), before, queue, raw, from);
+    if (to - from === 1) return this.failed(asRecordError(error, originAt(raw, from), this.currentNode), before, queue, raw, from);
     const middle = from + ((to - from) >> 1);
     await this.run(queue, raw, from, middle);
     await this.run(queue, raw, middle, to);
@@ -227,95 +238,121 @@ export class Task implements TaskView {
   }
 
   /** One record that cannot be handled: retries, then what the rule says (E1). */
-  private async failed(first: RecordError, before: Mark, queue: InputQueue, raw: RawBatch, index: number): Promise<void> {
-    let error = first;
-    const { metrics, onError, topology } = this.options;
-    const policy = policyFor(error, topology.nodes.get(error.node ?? ''), onError);
-    for (const wait of backoffs(policy)) {
-      metrics.retry(error.node ?? '');
-      this.logger.warn({ err: error.message, step: error.node, ...error.origin, waitMs: wait }, 'record failed; trying again');
-      await this.options.sleep(wait);
-      try {
-        const end = await this.attempt(queue, raw, index, index + 1);
-        return await this.proceed(queue, raw, end, index + 1);
-      } catch (again) {
-        this.undoBatch(before);
-        if (!(again instanceof RecordError || again instanceof DeliveryError)) throw again;
-        error = this.ofRecord(again, raw, index);
-      }
-    }
-    const final = finalPolicy(error, policy);
-    metrics.error(error, final);
-    if (final === 'fail') throw stopping(error, topology.nodes.get(error.node ?? ''));
+  private async failed(first: RecordError, before: TimeMark, queue: InputQueue, raw: RawBatch, index: number): Promise<void> {
+    const policy = policyFor(first, this.nodeOf(first), this.options.onError);
+    const error = await this.retried(first, policy, () => this.tryRecord(before, queue, raw, index));
+    if (error === undefined) return;
+    const { final } = policy;
+    this.options.metrics.error(error, final);
+    if (final === 'fail') throw stopping(error, this.nodeOf(error));
     this.logger.warn(
       { err: error.message, code: error.code, step: error.node, ...error.origin },
       final === 'skip' ? 'record skipped' : 'record sent to the dead letter topic',
     );
-    if (final === 'dead-letter') await this.deadLetter(error, raw, index);
+    if (final === 'dead-letter') await this.deadLetter(error, queue, raw, index);
     await this.proceed(queue, raw, index + 1, index + 1);
   }
 
-  private async deadLetter(error: RecordError, raw: RawBatch, index: number): Promise<void> {
+  /** Resolves to what went wrong, with everything undone. */
+  private async tryRecord(before: TimeMark, queue: InputQueue, raw: RawBatch, index: number): Promise<RecordError | undefined> {
+    let end: number;
+    try {
+      end = await this.attempt(queue, raw, index, index + 1);
+    } catch (error) {
+      this.undoBatch(before);
+      return asRecordError(error, originAt(raw, index), this.currentNode);
+    }
+    await this.proceed(queue, raw, end, index + 1);
+    return undefined;
+  }
+
+  private nodeOf(error: RecordError): TopologyNode | undefined {
+    return this.options.topology.nodes.get(error.node ?? '');
+  }
+
+  private retried(first: RecordError, policy: ErrorPolicy, again: () => Promise<RecordError | undefined>): Promise<RecordError | undefined> {
+    return retry(first, policy, again, (error, waitMs) => {
+      this.options.metrics.retry(error.node ?? '');
+      this.logger.warn({ err: error.message, step: error.node, ...error.origin, waitMs }, 'trying again');
+      return this.options.sleep(waitMs);
+    });
+  }
+
+  /** A dead letter that cannot be written either stops the daemon. */
+  private async deadLetter(error: RecordError, queue: InputQueue, raw: RawBatch, index: number): Promise<void> {
     const { deadLetter } = this.options;
     if (deadLetter === undefined) throw stopping(error, undefined);
     const headers = deadLetterHeaders(raw.headersAt(index), error);
     const timestamp = Math.max(raw.timestampAt(index), 0);
     this.outputs.add(deadLetter, undefined, raw.keyAt(index), raw.valueAt(index), timestamp, headers, raw.offsetAt(index));
-    await this.outputs.release();
-  }
-
-  /** Fills in where the record stands, and which step writes to the topic that refused it. */
-  private ofRecord(error: RecordError | DeliveryError, raw: RawBatch, index: number): RecordError {
-    const origin = { topic: raw.topic, partition: raw.partition, offset: raw.offsetAt(index) };
-    if (error instanceof RecordError) {
-      error.origin ??= origin;
-      return error;
+    try {
+      await this.outputs.release();
+      if (queue.isolating) await this.options.sink.flush();
+    } catch (refused) {
+      if (!(refused instanceof DeliveryError)) throw refused;
+      const message = `${error.message}; and the dead letter topic refused it: ${refused.message}`;
+      throw stopping(new RecordError('produce', error.node, error.origin, message, { code: refused.code, cause: refused }), undefined);
     }
-    const fix = error.fix === undefined ? {} : { fix: error.fix };
-    return new RecordError('produce', this.currentNode, origin, error.message, { code: error.code, cause: error, ...fix });
   }
 
   /** Fires wall-clock punctuations that are due; true when any did (P3). */
   async punctuateWallClock(): Promise<boolean> {
     const now = this.wallClockTime;
-    if (now < this.wallTimers.earliest) return false;
-    await this.punctuate('wall-clock', this.wallTimers, now);
+    if (now < this.time.wall.earliest || this.replaying) return false;
+    this.outputs.muted = false;
+    await this.punctuate('wall-clock', this.time.wall, now);
     return true;
   }
 
   private async punctuate(type: PunctuationType, timers: PunctuationQueue, time: number): Promise<void> {
-    const fired = new Set<number>();
-    for (let due = timers.takeDue(time, fired); due !== undefined; due = timers.takeDue(time, fired)) {
-      fired.add(due.id);
+    const { made } = timers;
+    for (let due = timers.takeDue(time, made); due !== undefined; due = timers.takeDue(time, made)) {
       const { callback, node } = due;
-      const before = this.mark();
-      try {
-        await this.graph.processor(node)?.punctuate(() => callback(time));
-        await this.outputs.release();
-        this.state.endBatch();
-      } catch (error) {
-        this.undoBatch(before);
-        this.failedPunctuation(error);
-      }
+      await this.fire(node, () => callback(time));
       this.options.metrics.punctuated(node, type);
       this.commitRequested = true;
     }
   }
 
-  private failedPunctuation(error: unknown): void {
-    if (!(error instanceof RecordError)) throw error;
-    const node = this.options.topology.nodes.get(error.node ?? '');
-    const final = finalPolicy(error, policyFor(error, node, this.options.onError));
+  /** One callback: retries, then what the rule says (E1). */
+  private async fire(node: string, callback: () => MaybePromise<void>): Promise<void> {
+    const before = this.time.mark();
+    const again = (): Promise<RecordError | undefined> => this.tryCallback(node, callback, before);
+    const first = await again();
+    if (first === undefined) return;
+    const policy = policyFor(first, this.nodeOf(first), this.options.onError);
+    const error = await this.retried(first, policy, again);
+    if (error === undefined) return;
+    const final = withoutRecord(policy);
     this.options.metrics.error(error, final);
-    if (final === 'fail') throw stopping(error, node);
+    if (final === 'fail') throw stopping(error, this.nodeOf(error));
     this.logger.warn({ err: error.message, step: error.node }, 'punctuation failed and was skipped');
+  }
+
+  /** Resolves to what went wrong, with everything undone. */
+  private async tryCallback(node: string, callback: () => MaybePromise<void>, before: TimeMark): Promise<RecordError | undefined> {
+    this.attempting = 0;
+    this.time.served = true;
+    try {
+      await this.graph.processor(node)?.punctuate(callback);
+      await this.outputs.release();
+      if (this.repeating) await this.options.sink.flush();
+      this.state.endBatch();
+      return undefined;
+    } catch (error) {
+      this.undoBatch(before);
+      return asRecordError(error, undefined, this.currentNode);
+    } finally {
+      this.time.served = false;
+    }
   }
 
   /** The cycle is committed: nothing before this moment can be undone any more. */
   committed(): void {
     for (const queue of this.queues) queue.rewindTo = queue.position;
+    this.repeating &&= this.queues.some((queue) => queue.isolating);
     this.commitRequested = false;
-    this.lastCommit = this.mark();
+    this.lastCommit = this.time.mark();
   }
 
   /**
@@ -325,49 +362,24 @@ export class Task implements TaskView {
   async abort(isolate: boolean): Promise<void> {
     this.outputs.discard();
     this.state.abort();
+    this.repeating ||= isolate;
     for (const queue of this.queues) {
       if (isolate) queue.isolateUntil = Math.max(queue.isolateUntil, queue.position);
       queue.position = queue.rewindTo;
     }
-    const { stream, wall } = this.lastCommit;
-    this.restoreTimes(this.lastCommit);
-    await this.graph.close();
-    this.graph.reset();
-    this.streamTimers.clear();
-    this.wallTimers.clear();
-    await this.graph.init();
-    this.streamTimers.adoptDeadlines(stream);
-    this.wallTimers.adoptDeadlines(wall);
+    await this.time.restoreWith(this.lastCommit, async () => {
+      await this.graph.close();
+      this.graph.reset();
+      await this.graph.init();
+    });
     this.commitRequested = false;
   }
 
-  private readonly deadline = (): number => {
-    if (this.streamTimers.size === 0) return Number.POSITIVE_INFINITY;
-    this.streamTimers.begin(this.streamTime);
-    return this.streamTimers.earliest;
-  };
-
-  private mark(): Mark {
-    return {
-      streamTime: this.streamTime,
-      partitionTimes: this.queues.map((queue) => queue.source.partitionTime),
-      stream: this.streamTimers.snapshot(),
-      wall: this.wallTimers.snapshot(),
-    };
-  }
-
-  private undoBatch(before: Mark): void {
+  private undoBatch(before: TimeMark): void {
     this.state.rollbackBatch();
     this.outputs.discard();
     this.graph.reset();
-    this.restoreTimes(before);
-    this.streamTimers.restore(before.stream);
-    this.wallTimers.restore(before.wall);
-  }
-
-  private restoreTimes(mark: Mark): void {
-    this.streamTime = mark.streamTime;
-    for (const [i, queue] of this.queues.entries()) queue.source.partitionTime = mark.partitionTimes[i] ?? -1;
+    this.time.restore(before);
   }
 
   private openQueue(input: TaskOptions['inputs'][number]): InputQueue {
@@ -376,11 +388,12 @@ export class Task implements TaskView {
     if (node?.kind !== 'source') throw new Error(`no source of sub-topology ${subtopology.id} reads ${partitionKey(input)}`);
     const source = new SourceRunner(node, { topic: input.topic, partition: input.partition });
     source.partitionTime = input.partitionTime;
-    this.streamTime = Math.max(this.streamTime, input.partitionTime);
     const queue = new InputQueue({ topic: input.topic, partition: input.partition }, source, input.offset);
     queue.replayUntil = input.replayUntil;
     return queue;
   }
 }
 
-const never = (): number => Number.POSITIVE_INFINITY;
+function originAt(raw: RawBatch, index: number): Origin {
+  return { topic: raw.topic, partition: raw.partition, offset: raw.offsetAt(index) };
+}

@@ -6,7 +6,7 @@ import type { ErrorPolicy } from '../core/policy.js';
 import type { GroupMember, PartitionReader, Sink, TopicAdmin, Transport } from '../core/transport.js';
 import type { Topology } from '../topology/topology.js';
 import { Assignment, type OpenTaskState } from './assignment.js';
-import { Commit, type CommitAttempt, OutputsLost } from './commit.js';
+import { Commit, type CommitAttempt, OutputsLost, type OwnedTask } from './commit.js';
 import { Cycle } from './cycle.js';
 import { Intake } from './intake.js';
 import { EngineMetrics } from './metrics.js';
@@ -42,6 +42,7 @@ class Stopped extends Error {}
 const RETRY_MS = 500;
 const IDLE_MS = 1000;
 const REVOKE_MS = 5000;
+const CAUGHT_UP_POLL_MS = 50;
 
 interface Clients {
   readonly plan: Plan;
@@ -60,6 +61,7 @@ export class Worker {
   private readonly requests = new RebalanceRequests(() => this.wake.notify());
   private readonly metrics: EngineMetrics;
   private readonly tasks: TaskSet;
+  private clients: Clients | undefined;
   private stopping = false;
   private failure: { error: unknown } | undefined;
   /** The group has answered at least once. */
@@ -72,6 +74,7 @@ export class Worker {
     this.tasks = new TaskSet(this.metrics);
     options.transport.onReachable((reachable) => {
       this.reachable = reachable;
+      this.metrics.brokerReachable.set(reachable ? 1 : 0);
     });
   }
 
@@ -107,7 +110,24 @@ export class Worker {
     this.wake.notify();
   }
 
+  /** Resolves when this instance alone runs all tasks and has processed and committed everything in their topics. */
+  async caughtUp(): Promise<void> {
+    while (!(await this.isCaughtUp())) await new Promise((resolve) => setTimeout(resolve, CAUGHT_UP_POLL_MS));
+  }
+
+  private async isCaughtUp(): Promise<boolean> {
+    const { clients, tasks } = this;
+    const quiet = (): boolean => !tasks.dirty && !tasks.waiting;
+    if (!clients || !quiet()) return false;
+    const { plan, reader } = clients;
+    if (tasks.owned.length < plan.leads.reduce((sum, lead) => sum + plan.count(lead.topic), 0)) return false;
+    const ends = await Promise.all(tasks.positions.map(async (position) => position.offset >= (await reader.watermarks(position)).high));
+    return ends.every(Boolean) && quiet();
+  }
+
   private async runWith(clients: Clients): Promise<void> {
+    this.clients = clients;
+    this.metrics.brokerReachable.set(1);
     const { member, reader, sink, admin, plan } = clients;
     const { options, metrics, tasks } = this;
     const intake = new Intake({
@@ -117,10 +137,11 @@ export class Worker {
       maxBytes: options.batch.maxBytes,
       deliver: (raw) => tasks.deliver(raw),
       assigned: () => tasks.partitions,
+      delivered: () => tasks.noteRead(reader),
       arrived: () => this.wake.notify(),
       failed: (error) => this.fail(error),
     });
-    const commit = new Commit({ member, sink, metrics, now: () => options.clock.now() });
+    const commit = new Commit({ member, sink, metrics, readOnFor: (answer) => intake.readOnFor(answer), now: () => options.clock.now() });
     const assignment = new Assignment(plan, member, reader, { ...options, sink, metrics, sleep: (ms) => this.sleep(ms) });
     const cycle = new Cycle({
       ...options,
@@ -150,19 +171,31 @@ export class Worker {
   private async loop(parts: Parts): Promise<void> {
     const { cycle } = parts;
     while (!this.stopping) {
-      await this.serveRequests(parts);
-      if (this.failure) throw this.failure.error;
-      await cycle.waitForWork(this.commitDue(parts.commit), IDLE_MS);
       try {
+        await this.serveRequests(parts);
+        if (this.failure) throw this.failure.error;
+        await cycle.waitForWork(this.commitDue(parts.commit), IDLE_MS);
         await cycle.run();
       } catch (error) {
         if (error instanceof Stopped) break;
+        if (error instanceof RetriableError && !this.failure) {
+          await this.repeatCycle(error, parts);
+          continue;
+        }
         await this.commitWhatIsDone(parts);
         throw error;
       }
       await this.commitIfDue(parts);
     }
     await this.commitWhatIsDone(parts);
+    if (this.failure) throw this.failure.error;
+  }
+
+  /** The broker was in the way in the middle of a cycle: back off and do it again (E3). */
+  private async repeatCycle(error: RetriableError, parts: Parts): Promise<void> {
+    this.options.logger.warn({ err: error.message, code: error.code }, 'the cycle was interrupted; trying again');
+    await this.rewind('delivery', false, parts);
+    await this.sleep(RETRY_MS).catch(ignoreStop);
   }
 
   private lastCommit = 0;
@@ -170,7 +203,8 @@ export class Worker {
   /** When the next commit is due, in clock milliseconds; Infinity when nothing waits for one. */
   private commitDue(commit: Commit): number {
     if (!this.tasks.dirty && !commit.refreshDue) return Number.POSITIVE_INFINITY;
-    return Math.max(this.lastCommit + (this.tasks.commitRequested ? 0 : this.options.commitIntervalMs), this.retryAt);
+    const atOnce = this.tasks.commitRequested || commit.refreshDue;
+    return Math.max(this.lastCommit + (atOnce ? 0 : this.options.commitIntervalMs), this.retryAt);
   }
 
   private async commitIfDue(parts: Parts): Promise<void> {
@@ -205,12 +239,13 @@ export class Worker {
   }
 
   /** Everything since the last commit is undone and read again (B6, E2). */
-  private async rewind(reason: string, isolate: boolean, { intake, reader }: Parts): Promise<void> {
+  private async rewind(reason: string, isolate: boolean, { intake, reader, commit }: Parts): Promise<void> {
     this.metrics.rewound(reason);
     await intake.whileDropping(async () => {
       for (const { task } of this.tasks.owned) await this.tasks.abort(task, isolate, intake);
       await reader.seek(this.tasks.positions);
     });
+    commit.rewound();
   }
 
   private async serveRequests(parts: Parts): Promise<void> {
@@ -231,7 +266,7 @@ export class Worker {
 
   private async assign(partitions: Parameters<Assignment['open']>[0], parts: Parts): Promise<void> {
     const { assignment, intake, commit } = parts;
-    const opened = await assignment.open(partitions);
+    const opened = await this.opened(partitions, assignment);
     for (const owned of opened) {
       this.tasks.add(owned);
       assignment.startReading(owned.task);
@@ -241,12 +276,25 @@ export class Worker {
     commit.refreshSoon();
   }
 
+  /** Tries again while the broker is in the way (E3). */
+  private async opened(partitions: Parameters<Assignment['open']>[0], assignment: Assignment): Promise<OwnedTask[]> {
+    for (;;) {
+      try {
+        return await assignment.open(partitions);
+      } catch (error) {
+        if (!(error instanceof RetriableError)) throw error;
+        this.options.logger.warn({ err: error.message, code: error.code }, 'opening tasks failed; trying again');
+        await this.sleep(RETRY_MS);
+      }
+    }
+  }
+
   private async giveUp(partitions: Parameters<Assignment['open']>[0], lost: boolean, parts: Parts): Promise<void> {
     const { reader, intake, commit } = parts;
     const leaving = this.tasks.ofPartitions(partitions);
+    reader.unassign(leaving.flatMap(({ task }) => task.queues.map((queue) => queue.partition)));
     for (const { task } of leaving) this.tasks.drop(task, intake);
     if (!lost && leaving.length > 0) await this.commitBeforeLeaving(parts);
-    reader.unassign(leaving.flatMap(({ task }) => task.queues.map((queue) => queue.partition)));
     for (const { task } of leaving) {
       this.tasks.remove(task);
       commit.forget(task);
@@ -270,8 +318,8 @@ export class Worker {
   }
 
   private async commitWhatIsDone(parts: Parts): Promise<void> {
+    this.tasks.catchUp();
     this.tasks.dropWaiting(parts.intake);
-    this.tasks.catchUp(parts.reader);
     try {
       await parts.commit.run(this.tasks.owned);
     } catch (error) {
@@ -322,6 +370,11 @@ interface Parts extends Clients {
   readonly assignment: Assignment;
   readonly cycle: Cycle;
   readonly purge: Purge;
+}
+
+/** For a wait whose caller looks for itself whether to stop. */
+function ignoreStop(error: unknown): void {
+  if (!(error instanceof Stopped)) throw error;
 }
 
 function timeoutAfter(ms: number): { elapsed: Promise<never>; clear: () => void } {

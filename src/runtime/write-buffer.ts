@@ -63,7 +63,7 @@ class Entry implements CacheEntry {
  * order is byte order; null as a value means absent, so that deletes and failed look-ups are remembered too.
  */
 export class WriteBuffer {
-  readonly counters: StoreCounters = { reads: 0, hits: 0, writes: 0, readBytes: 0, writtenBytes: 0 };
+  private counters: StoreCounters = { reads: 0, hits: 0, writes: 0, readBytes: 0, writtenBytes: 0 };
   private readonly entries = new Map<string, Entry>();
   private batch: Entry[] = [];
   private uncommitted: Entry[] = [];
@@ -83,6 +83,13 @@ export class WriteBuffer {
   /** Bytes of the entries that the engine does not have yet. */
   get dirtyBytes(): number {
     return this.dirty;
+  }
+
+  /** What was done since the last call. */
+  takeCounters(): StoreCounters {
+    const taken = this.counters;
+    this.counters = { reads: 0, hits: 0, writes: 0, readBytes: 0, writtenBytes: 0 };
+    return taken;
   }
 
   read(key: string): Buffer | null {

@@ -16,13 +16,15 @@ interface Reach {
  * Decides from the shape of the graph where whole arrays would give another order than single records (B4):
  * - paths that part at a node and meet again in a processor or a store: the node passes single records;
  * - paths that meet only in an output topic: the outputs of a batch are merged by input position, unless a step
- *   before the fork may turn one record into several, where the position does not say enough;
+ *   before the fork may turn one record into several, or user code anywhere may hold records back, where the position
+ *   does not say enough;
  * - a step that shares a store with a step after it passes single records too.
  */
 export function findSingleNodes(graph: Graph, names: readonly string[]): { single: ReadonlySet<string>; mergeOutputs: boolean } {
   const reach = new Map<string, Reach>();
   for (const name of [...names].reverse()) reach.set(name, reachOf(graph, name, reach));
 
+  const free = names.some((name) => forwardsFreely(graph.nodes.get(name)));
   const single = new Set<string>();
   const multiplied = new Set<string>();
   let mergeOutputs = false;
@@ -33,7 +35,7 @@ export function findSingleNodes(graph: Graph, names: readonly string[]): { singl
     if (multiplied.has(name)) for (const child of children) multiplied.add(child);
     if (node?.kind === 'processor' && sharesStoreDownstream(node, children, reach)) single.add(name);
     const meeting = whereArmsMeet(children, reach);
-    if (meeting === 'node' || (meeting === 'topic' && multiplied.has(name))) single.add(name);
+    if (meeting === 'node' || (meeting === 'topic' && (free || multiplied.has(name)))) single.add(name);
     else if (meeting === 'topic') mergeOutputs = true;
   }
   return { single, mergeOutputs };
@@ -56,6 +58,11 @@ function reachOf(graph: Graph, name: string, known: ReadonlyMap<string, Reach>):
     for (const topic of further.topics) reach.topics.add(topic);
   }
   return reach;
+}
+
+/** It may forward what it likes when it likes. */
+function forwardsFreely(node: TopologyNode | undefined): boolean {
+  return node?.kind === 'processor' && node.foreign === true && node.atMostOne !== true;
 }
 
 function sharesStoreDownstream(node: ProcessorNode, children: readonly string[], reach: ReadonlyMap<string, Reach>): boolean {
