@@ -5,6 +5,7 @@ import {
   type DaemonOptions,
   daemonOptionNames,
   daemonOptionsSchema,
+  defaultOf,
   flagOf,
   resolveDaemonOptions,
   variableOf,
@@ -26,10 +27,4 @@ export function addDaemonFlags(command: Command, names: readonly DaemonOptionNam
 /** The daemon's options of a command that has its flags. Throws ConfigError. */
 export function daemonOptionsOf(command: Command, shell: Shell): DaemonOptions {
   return resolveDaemonOptions({ flags: command.opts(), env: shell.env });
-}
-
-/** The default of an option as it would be written; undefined where there is none. */
-export function defaultOf(name: DaemonOptionName): unknown {
-  const { def } = daemonOptionsSchema.shape[name];
-  return 'defaultValue' in def ? def.defaultValue : undefined;
 }

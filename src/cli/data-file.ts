@@ -41,7 +41,8 @@ function parseLine(line: string, where: string): TestRecord {
   const { at, ...record } = parsed as { at?: string | number };
   if (at === undefined) return record;
   const time = typeof at === 'number' ? at : Date.parse(at);
-  if (!(time >= 0)) throw new ConfigError('data/line', `${where}: "at" is neither epoch milliseconds nor ISO 8601: ${at}`);
+  if (!(time >= 0))
+    throw new ConfigError('data/line', `${where}: "at" is neither epoch milliseconds nor ISO 8601: ${at}`, { fix: 'write it as 2024-01-01T10:00:00Z' });
   return { ...record, at: time };
 }
 

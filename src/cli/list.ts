@@ -1,8 +1,7 @@
 import type { Command } from 'commander';
-import { z } from 'zod';
 import { ConfigError } from '../core/errors.js';
-import { syntaxKind } from '../core/expression.js';
 import type { ProcessorDefinition } from '../core/processor.js';
+import { type StepOption, stepOptions } from '../daemon/step-options.js';
 import { didYouMean } from '../pipeline/closest.js';
 import type { Shell } from './shell.js';
 
@@ -36,7 +35,7 @@ function explain(name: string, processors: ReadonlyMap<string, ProcessorDefiniti
   parts.push(
     section(
       'Options',
-      optionLines(definition.options).map((line) => `  ${line}`),
+      optionLines(stepOptions(definition.options)).map((line) => `  ${line}`),
     ),
   );
   if (settings?.length) parts.push(section('Settings', [`  ${settings.join(' ')}`]));
@@ -58,40 +57,11 @@ function section(title: string, lines: readonly string[]): string {
   return `${title}\n${lines.join('\n')}\n`;
 }
 
-interface JsonSchema {
-  readonly type?: string;
-  readonly enum?: readonly unknown[];
-  readonly description?: string;
-  readonly default?: unknown;
-  readonly properties?: Readonly<Record<string, JsonSchema>>;
-  readonly required?: readonly string[];
-  readonly anyOf?: readonly JsonSchema[];
-  readonly items?: JsonSchema;
-}
-
 /** One line an option; of a step that takes a single value, that one. */
-function optionLines(schema: z.ZodType): string[] {
-  const kind = syntaxKind(schema);
-  const json = z.toJSONSchema(schema, { unrepresentable: 'any', io: 'input' }) as JsonSchema;
-  if (kind !== undefined || json.properties === undefined) return [describe(json, kind)];
-  const names = Object.keys(json.properties);
-  if (names.length === 0) return ['none'];
-  const width = Math.max(...names.map((name) => name.length));
-  return names.map(
-    (name) => `${name.padEnd(width)}  ${describe(json.properties?.[name] ?? {}, undefined)}${json.required?.includes(name) ? ' (required)' : ''}`,
+function optionLines(options: readonly StepOption[]): string[] {
+  if (options.length === 0) return ['none'];
+  const width = Math.max(...options.map(({ name }) => name?.length ?? 0));
+  return options.map(({ name, description, required }) =>
+    name === undefined ? description : `${name.padEnd(width)}  ${description}${required ? ' (required)' : ''}`,
   );
-}
-
-function describe(json: JsonSchema, kind: string | undefined): string {
-  const type = kind ?? typeOf(json);
-  const initial = json.default === undefined ? '' : ` (default ${JSON.stringify(json.default)})`;
-  if (json.description === undefined) return type + initial;
-  return (type === '' || json.description.includes(type) ? json.description : `${type}: ${json.description}`) + initial;
-}
-
-function typeOf({ type, enum: values, anyOf, items }: JsonSchema): string {
-  if (values !== undefined) return values.join(' | ');
-  if (anyOf !== undefined) return anyOf.map((one) => one.description ?? typeOf(one)).join(' | ');
-  if (type === 'array') return items === undefined ? 'list' : `list of ${items.description ?? typeOf(items)}`;
-  return type ?? '';
 }

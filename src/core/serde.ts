@@ -14,6 +14,11 @@ export interface Serde<T> {
    * Stores look keys up by it. Throws as `serialize` does.
    */
   latin1?(value: T): string;
+  /**
+   * Of formats whose values are numbers: throws as `serialize` does. Stores keep such values as they are, which is
+   * easier on the garbage collector than bytes, and serialize them when they go to the engine.
+   */
+  checkNumber?(value: T): void;
   /** Optional batch forms; nulls pass through. */
   serializeBatch?(values: readonly (T | null)[]): (Buffer | null)[];
   deserializeBatch?(bytes: readonly (Buffer | null)[]): (T | null)[];

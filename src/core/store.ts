@@ -87,10 +87,16 @@ export interface StoreBackend extends StoreReader {
   close(): MaybePromise<void>;
 }
 
+/** A write whose key is one latin1 character a byte, which is how stores know their keys. */
+export interface NamedWrite {
+  readonly name: string;
+  readonly value: Buffer | null;
+}
+
 /** Writes of one store of a task, each key at most once. */
 export interface StoreWrites {
   readonly store: string;
-  readonly writes: readonly StoreWrite[];
+  readonly writes: readonly NamedWrite[];
 }
 
 /** All stores that a task keeps in one engine: they are opened, written and closed together. */

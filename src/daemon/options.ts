@@ -78,6 +78,12 @@ export function variableOf(name: DaemonOptionName): string {
   return `KSTREAMD_${name.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
 }
 
+/** The default of an option as it would be written; undefined where there is none. */
+export function defaultOf(name: DaemonOptionName): unknown {
+  const { def } = daemonOptionsSchema.shape[name];
+  return 'defaultValue' in def ? def.defaultValue : undefined;
+}
+
 export const CONFIG_VARIABLE = 'KSTREAMD_CONFIG';
 
 export interface OptionSources {

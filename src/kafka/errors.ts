@@ -49,7 +49,10 @@ const MEANINGS: ReadonlyMap<number, Meaning> = new Map<number, Meaning>([
   [Code.rebalanceInProgress, REBALANCING],
   [Code.unknownMember, MIGRATED],
   [Code.fencedMemberEpoch, MIGRATED],
-  [Code.fencedInstance, { ...MIGRATED, code: 'broker/instance-fenced', text: 'another process runs under the same instance id', fix: 'Give each its own --instance-id.' }],
+  [
+    Code.fencedInstance,
+    { ...MIGRATED, code: 'broker/instance-fenced', text: 'another process runs under the same instance id', fix: 'Give each its own --instance-id.' },
+  ],
   [Code.outOfOrderSequence, FENCED],
   [Code.invalidProducerEpoch, FENCED],
   [Code.producerFenced, FENCED],

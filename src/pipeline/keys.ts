@@ -4,16 +4,16 @@ import type { KeyTable } from './fields.js';
 export const TOP_KEYS = {
   name: { description: 'consumer group, and prefix of internal topics', required: true },
   kafka: { description: 'the cluster: host:port, or a map with brokers, sasl, tls and client', required: true },
-  guarantee: { description: 'at-least-once' },
+  guarantee: { description: 'what a failure may do to records: at-least-once, so none is lost and some may be repeated' },
   deadLetter: { description: 'topic for records that cannot be handled; makes dead-letter the default of onError' },
   onError: { description: 'what to do with a record that cannot be handled: fail, skip, dead-letter, or a map with retry' },
   env: { description: 'values that expressions read as env.NAME' },
   topics: { description: 'topics declared once, to be used by name in from and to' },
   tables: { description: 'read-only stores fed by topics', notYet: true },
   stores: { description: 'stores that steps use by name' },
-  batch: { description: 'how many records a batch takes' },
+  batch: { description: 'how many records are taken at once' },
   commit: { description: 'how often progress is committed' },
-  cache: { description: 'bytes of clean entries kept in memory over all stores' },
+  cache: { description: 'bytes of store entries kept in memory, over all stores; 64MB by default' },
   from: { description: 'what the flow reads: a topic, a list of them, or a map' },
   steps: { description: 'what is done with each record, in order' },
   to: { description: 'what the flow writes: a topic, a list of them, or a map' },
@@ -63,8 +63,8 @@ export const OWNED_PROPERTIES: readonly string[] = [
 const TOPIC_READING = {
   key: { description: 'format of the key, string by default' },
   value: { description: 'format of the value, json by default' },
-  timestamp: { description: 'record, skip-invalid, partition-time, wall-clock, or an expression' },
-  start: { description: 'where to begin without a committed offset: earliest, latest, committed, 2h, or an instant' },
+  timestamp: { description: 'record (default), skip-invalid, partition-time, wall-clock, or an expression' },
+  start: { description: 'where to begin without a committed offset: earliest (default), latest, committed, 2h, or an instant' },
 } as const satisfies KeyTable;
 
 export const TOPIC_KEYS = {
@@ -78,7 +78,7 @@ export const INPUT_KEYS = {
   topic: { description: 'one topic' },
   topics: { description: 'several topics' },
   ...TOPIC_READING,
-  order: { description: 'partition' },
+  order: { description: 'partition: each partition in its own order' },
   idle: { description: 'how long to wait for an empty partition', notYet: true },
   idleAdvance: { description: 'when stream time follows the wall clock', notYet: true },
 } as const satisfies KeyTable;
@@ -89,7 +89,7 @@ export const OUTPUT_KEYS = {
   topics: { description: 'topics that a route may give' },
   key: { description: 'format of the key, that of the input by default' },
   value: { description: 'format of the value, that of the input by default' },
-  partitioner: { description: 'murmur2, round-robin, or ./file.js#name' },
+  partitioner: { description: 'murmur2 (default), round-robin, or ./file.js#name' },
 } as const satisfies KeyTable;
 
 export const FORMAT_KEYS = {
@@ -100,8 +100,8 @@ export const FORMAT_KEYS = {
 } as const satisfies KeyTable;
 
 export const STORE_KEYS = {
-  type: { description: 'key-value' },
-  engine: { description: 'leveldb, memory, or ./file.js#name' },
+  type: { description: 'what it holds: key-value' },
+  engine: { description: 'leveldb (default), memory, or ./file.js#name' },
   key: { description: 'format of the keys, string by default' },
   value: { description: 'format of the values, json by default' },
   changelog: { description: 'false: the store is kept on this machine only' },
@@ -111,22 +111,22 @@ export const STORE_KEYS = {
 } as const satisfies KeyTable;
 
 export const BATCH_KEYS = {
-  maxRecords: { description: 'most records of one partition in a batch' },
-  maxWait: { description: 'how long a cycle takes further records' },
-  maxBytes: { description: 'bytes held before partitions are paused' },
+  maxRecords: { description: 'most records of one partition in a batch, 10000 by default' },
+  maxWait: { description: 'how long a cycle takes further records, 100ms by default' },
+  maxBytes: { description: 'bytes held before partitions are paused, 16MB by default' },
   adaptive: { description: 'moves the batch size toward a target latency', notYet: true },
 } as const satisfies KeyTable;
 
 export const COMMIT_KEYS = {
-  interval: { description: 'time between commits; 0ms commits each cycle' },
+  interval: { description: 'time between commits; 0ms (default) commits each cycle' },
   flush: { description: 'time between writes of stores to disk', notYet: true },
 } as const satisfies KeyTable;
 
 export const ERROR_KEYS = {
-  retry: { description: 'further tries' },
-  backoff: { description: 'wait before the first retry and at most, as 200ms..5s' },
+  retry: { description: 'how many further tries, 0 by default' },
+  backoff: { description: 'wait before the first retry and at most; 200ms..5s by default' },
   // biome-ignore lint/suspicious/noThenProperty: it is a key of the language, and nobody awaits the table
-  then: { description: 'fail, skip or dead-letter, when no try succeeded' },
+  then: { description: "fail, skip or dead-letter, when no try succeeded; the file's own rule by default" },
 } as const satisfies KeyTable;
 
 export const DEAD_LETTER_KEYS = {
@@ -137,7 +137,7 @@ export const DEAD_LETTER_KEYS = {
 export const STEP_KEYS = {
   name: { description: "the step's id: what its state and internal topics are named after" },
   if: { description: 'records for which it is false pass the step unchanged' },
-  emit: { description: 'batch: one output per key and batch; update: one per input' },
+  emit: { description: 'batch (default): one output per key and batch; update: one per input' },
   store: { description: "the step's own store: the name of a declared one, or what differs from the default" },
   stores: { description: 'declared stores that a plugin may open' },
   onError: { description: 'what to do with a record that this step cannot handle' },
@@ -163,7 +163,7 @@ export const TEST_KEYS = {
   name: { description: 'what the test shows', required: true },
   send: { description: 'records by topic, or a list of such maps and of advance', required: true },
   expect: { description: 'records expected by topic: a list, or a count' },
-  match: { description: 'exact or contains' },
+  match: { description: 'how records are compared: exact (default) or contains' },
   expectStores: { description: 'entries expected by store' },
   expectError: { description: 'part of the error that must stop the run' },
   tables: { description: 'entries to begin with, by table', notYet: true },

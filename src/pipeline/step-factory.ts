@@ -11,7 +11,9 @@ export function processorFactory({ definition, options, when, operation }: Step,
   return () => {
     const processor = definition.create(options, settings);
     if (!processor || !(processor.process || processor.processBatch)) {
-      throw new ConfigError('plugin/not-a-processor', `"${operation}" (${settings.node}) made something without process or processBatch`);
+      throw new ConfigError('plugin/not-a-processor', `"${operation}" (${settings.node}) made something without process or processBatch`, {
+        fix: 'let create() return an object with one of them',
+      });
     }
     if (handedOut.has(processor)) {
       throw new ConfigError('plugin/shared-instance', `"${operation}" (${settings.node}) gives the same instance to several tasks`, {

@@ -12,7 +12,7 @@ const arm = z.strictObject({
 
 export default defineProcessor({
   summary: 'Sends each record down the first arm whose condition holds.',
-  docs: 'An arm without `to` goes on to the step after the branch. Records that no arm takes are dropped, and `records_dropped_total` says how many.',
+  docs: 'An arm without `to` goes on to the step after the branch. Records that no arm takes are dropped, and `kstreamd_records_dropped_total` says how many.',
   example: `
 from: payments
 steps:

@@ -10,7 +10,7 @@ export default defineProcessor({
   docs: [
     'Forwards the count so far as the value. `emit: batch` (default) gives one output per key and processed batch, keys in the order in which the batch first',
     'has them, each with the time and headers of its last record;',
-    '`emit: update` gives one per record. Records with a null key and tombstones are not counted; they are dropped, and `records_dropped_total` says how many.',
+    '`emit: update` gives one per record. Records with a null key and tombstones are not counted; they are dropped, and `kstreamd_records_dropped_total` says how many.',
   ].join(' '),
   example: `
 from: clicks

@@ -64,7 +64,10 @@ function merge(value: Fields, fields: Expression, record: StreamRecord): Fields 
 function givenObject(fields: Expression, record: StreamRecord): Fields {
   const given = fields.evaluate(record);
   if (isObject(given)) return given;
-  throw new RecordError('process', undefined, record.origin, 'the expression of set gave no object', { code: 'step/not-an-object' });
+  throw new RecordError('process', undefined, record.origin, 'the expression of set gave no object', {
+    code: 'step/not-an-object',
+    fix: 'give an object with the fields to set',
+  });
 }
 
 /** The record's value where it is an object with fields; a RecordError otherwise. */

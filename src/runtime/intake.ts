@@ -9,6 +9,9 @@ import { Signal } from './signal.js';
 const READ_SIZE = 1000;
 /** Records kept ahead of the tasks. */
 const PREFETCH = 1000;
+/** Records asked for while enough is held, and how often: reading then only serves events. */
+const SERVE_SIZE = 32;
+const SERVE_EVERY_MS = 2;
 /** A step busy for so long makes the intake read on, so that membership events are served (C6). */
 const BUSY_MS = 250;
 const LOOK_AGAIN_MS = 50;
@@ -103,21 +106,25 @@ export class Intake {
   private async loop(): Promise<void> {
     while (!this.stopped) {
       this.regulate();
-      if (this.enough()) await this.room.wait(LOOK_AGAIN_MS);
-      else await this.readOnce();
+      if (this.heldRecords < PREFETCH) await this.readOnce(READ_SIZE);
+      else if (this.mustRead()) {
+        await this.readOnce(SERVE_SIZE);
+        await this.room.wait(SERVE_EVERY_MS);
+      } else await this.room.wait(LOOK_AGAIN_MS);
     }
   }
 
-  private enough(): boolean {
-    if (this.awaited > 0 || this.heldRecords < PREFETCH || this.paused.length > 0) return false;
-    return this.busySince === undefined || performance.now() - this.busySince < BUSY_MS;
+  /** Answers and membership events come with reading, so it goes on in small portions although enough is held. */
+  private mustRead(): boolean {
+    if (this.awaited > 0 || this.paused.length > 0) return true;
+    return this.busySince !== undefined && performance.now() - this.busySince >= BUSY_MS;
   }
 
-  private async readOnce(): Promise<void> {
+  private async readOnce(max: number): Promise<void> {
     const { reader, metrics, logger } = this.options;
     const started = performance.now();
     try {
-      const { batches, drained } = await reader.read(READ_SIZE);
+      const { batches, drained } = await reader.read(max);
       this.drained = drained;
       for (const raw of batches) this.take(raw);
       if (!this.dropping) this.options.delivered();

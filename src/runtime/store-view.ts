@@ -6,7 +6,7 @@ import type { KeyRange } from '../core/sorted-keys.js';
 import type { KeyValueStore, RangeOptions, StoreIterator, StoreReader } from '../core/store.js';
 import type { OpenScans } from './open-scans.js';
 import { StoreScan } from './store-scan.js';
-import type { WriteBuffer } from './write-buffer.js';
+import type { Held, WriteBuffer } from './write-buffer.js';
 
 /** What all views of one store share. */
 export interface OpenStore {
@@ -22,6 +22,9 @@ export class StoreView<K = unknown, V = unknown> implements KeyValueStore<K, V> 
   private readonly buffer: WriteBuffer;
   private readonly keys: Serde<unknown>;
   private readonly values: Serde<unknown>;
+  /** What the last `getBatch` asked for: a `setBatch` mostly has the same keys in the same order. */
+  private lastKeys: readonly K[] = [];
+  private lastNames: readonly string[] = [];
 
   constructor(
     private readonly store: OpenStore,
@@ -60,14 +63,17 @@ export class StoreView<K = unknown, V = unknown> implements KeyValueStore<K, V> 
   getBatch(keys: readonly K[]): MaybePromise<(V | null)[]> {
     const names: string[] = [];
     for (let i = 0; i < keys.length; i++) names.push(this.encodeKey(keys[i] as K));
+    this.lastKeys = keys;
+    this.lastNames = names;
     const found = this.buffer.readMany(names);
     return isPromise(found) ? found.then((bytes) => this.decodeAll(bytes)) : this.decodeAll(found);
   }
 
   setBatch(entries: readonly (readonly [K, V | null])[]): void {
     for (let i = 0; i < entries.length; i++) {
-      const entry = entries[i] as readonly [K, V | null];
-      this.buffer.write(this.encodeKey(entry[0]), this.encode(entry[1]));
+      const [key, value] = entries[i] as readonly [K, V | null];
+      const name = typeof key === 'string' && key === this.lastKeys[i] ? (this.lastNames[i] as string) : this.encodeKey(key);
+      this.buffer.write(name, this.encode(value), i);
     }
   }
 
@@ -118,8 +124,12 @@ export class StoreView<K = unknown, V = unknown> implements KeyValueStore<K, V> 
   }
 
   /** Bytes that are the value itself are copied, so that what the caller does to them later does not reach the store. */
-  private encode(value: V | null): Buffer | null {
+  private encode(value: V | null): Held {
     if (value === null) return null;
+    if (this.values.checkNumber) {
+      this.values.checkNumber(value);
+      return value as number;
+    }
     const bytes = this.values.serialize(value);
     return (bytes as unknown) === value ? Buffer.from(bytes) : bytes;
   }
@@ -133,8 +143,8 @@ export class StoreView<K = unknown, V = unknown> implements KeyValueStore<K, V> 
     }
   }
 
-  private decode(bytes: Buffer | null): V | null {
-    if (bytes === null) return null;
+  private decode(bytes: Held): V | null {
+    if (bytes === null || typeof bytes === 'number') return bytes as V | null;
     try {
       const value = this.values.deserialize(bytes);
       return (value === bytes ? Buffer.from(bytes) : value) as V;
@@ -143,9 +153,9 @@ export class StoreView<K = unknown, V = unknown> implements KeyValueStore<K, V> 
     }
   }
 
-  private decodeAll(bytes: readonly (Buffer | null)[]): (V | null)[] {
+  private decodeAll(bytes: readonly Held[]): (V | null)[] {
     const values: (V | null)[] = [];
-    for (let i = 0; i < bytes.length; i++) values.push(this.decode(bytes[i] as Buffer | null));
+    for (let i = 0; i < bytes.length; i++) values.push(this.decode(bytes[i] as Held));
     return values;
   }
 

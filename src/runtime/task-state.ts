@@ -187,5 +187,8 @@ function openStore(definition: StoreDefinition, storage: TaskStorage, { serdeFor
     if (!serde) throw new ConfigError('format/unknown', `store ${definition.name} names the format ${name}, which does not exist`);
     return serde;
   };
-  return { buffer: new WriteBuffer(definition.name, reader, cache), reader, key: format(definition.key), value: format(definition.value) };
+  const key = format(definition.key);
+  const value = format(definition.value);
+  const numbers = value.checkNumber ? (value as Serde<number>) : undefined;
+  return { buffer: new WriteBuffer(definition.name, reader, cache, numbers), reader, key, value };
 }

@@ -1,4 +1,5 @@
 import { StoreError } from '../core/errors.js';
+import { bytesOfLatin1 } from '../core/latin1.js';
 import { inSequence, type MaybePromise } from '../core/maybe.js';
 import type { SingleStoreEngine, StoreBackend, StoreEngine, StoreReader, StoreWrite, StoreWrites, TaskStorage } from '../core/store.js';
 import { type PartitionOffset, partitionKey } from '../core/transport.js';
@@ -69,7 +70,8 @@ class SeparateStores implements TaskStorage {
     const backends = [...this.backends];
     return inSequence(backends.length, (i) => {
       const [store, backend] = backends[i] as [string, OpenBackend];
-      return backend.apply(writesOf.get(store) ?? [], positions);
+      const writes = (writesOf.get(store) ?? []).map(({ name, value }): StoreWrite => ({ key: bytesOfLatin1(name), value }));
+      return backend.apply(writes, positions);
     });
   }
 

@@ -1,7 +1,8 @@
 import { bytesOfLatin1 } from '../core/latin1.js';
 import { isPromise, type MaybePromise } from '../core/maybe.js';
 import { type KeyRange, SortedKeys } from '../core/sorted-keys.js';
-import type { StoreReader, StoreWrite } from '../core/store.js';
+import type { Serde } from '../core/serde.js';
+import type { NamedWrite, StoreReader } from '../core/store.js';
 import type { CacheBudget, CacheEntry } from './cache-budget.js';
 
 /** What a store did since its task was opened. */
@@ -18,16 +19,20 @@ export interface StoreCounters {
 const SYNC_READS = 32;
 /** Memory of an entry beside its key and value. */
 const OVERHEAD = 200;
+
+/** A value as the buffer keeps it: bytes, or the number itself where the format's values are numbers; null: absent. */
+export type Held = Buffer | number | null;
+
 /** Values up to this size V8 keeps on its own heap, where a copy is cheap. */
 const SMALL = 64;
 
 /** What a key holds, newest first: what the batch wrote, what is uncommitted, what is committed. */
 class Entry implements CacheEntry {
-  value: Buffer | null = null;
+  value: Held = null;
   /** The value under the batch's write, while there is one; undefined when it is not known. */
-  beforeBatch: Buffer | null | undefined;
+  beforeBatch: Held | undefined;
   /** The value under the uncommitted write, while there is one; undefined when it is not known. */
-  beforeCommit: Buffer | null | undefined;
+  beforeCommit: Held | undefined;
   inBatch = false;
   uncommitted = false;
   /** How the committed value stands to the engine's. */
@@ -44,12 +49,17 @@ class Entry implements CacheEntry {
     return this.inBatch || this.uncommitted || this.disk !== 'same';
   }
 
-  get committedValue(): Buffer | null {
+  /** Not evicted. */
+  get live(): boolean {
+    return this.slot >= 0 || this.dirty;
+  }
+
+  get committedValue(): Held {
     return (this.uncommitted ? this.beforeCommit : this.inBatch ? this.beforeBatch : this.value) ?? null;
   }
 
   bytes(): number {
-    return OVERHEAD + this.key.length + (this.value === null ? 0 : this.value.length);
+    return OVERHEAD + this.key.length + sizeOf(this.value);
   }
 
   evict(): void {
@@ -65,6 +75,8 @@ class Entry implements CacheEntry {
 export class WriteBuffer {
   private counters: StoreCounters = { reads: 0, hits: 0, writes: 0, readBytes: 0, writtenBytes: 0 };
   private readonly entries = new Map<string, Entry>();
+  /** What the last `readMany` found: most are written next, without another look-up. */
+  private seen: readonly (Entry | undefined)[] = [];
   private batch: Entry[] = [];
   private uncommitted: Entry[] = [];
   private unflushed: Entry[] = [];
@@ -78,6 +90,8 @@ export class WriteBuffer {
     readonly name: string,
     private readonly reader: Required<StoreReader>,
     private readonly budget: CacheBudget,
+    /** Given where values are kept as numbers. */
+    private readonly numbers?: Serde<number>,
   ) {}
 
   /** Bytes of the entries that the engine does not have yet. */
@@ -92,23 +106,25 @@ export class WriteBuffer {
     return taken;
   }
 
-  read(key: string): Buffer | null {
+  read(key: string): Held {
     const entry = this.entries.get(key);
     this.counters.reads++;
     if (entry === undefined) return this.readThrough(key);
     entry.referenced = true;
     this.counters.hits++;
-    this.counters.readBytes += entry.value === null ? 0 : entry.value.length;
+    this.counters.readBytes += sizeOf(entry.value);
     return entry.value;
   }
 
   /** Values in the keys' order; a promise when many have to be fetched. */
-  readMany(keys: readonly string[]): MaybePromise<(Buffer | null)[]> {
-    const values: (Buffer | null)[] = [];
+  readMany(keys: readonly string[]): MaybePromise<Held[]> {
+    const values: Held[] = [];
+    const seen: (Entry | undefined)[] = [];
     let misses: number[] | undefined;
     let bytes = 0;
     for (let i = 0; i < keys.length; i++) {
       const entry = this.entries.get(keys[i] as string);
+      seen.push(entry);
       if (entry === undefined) {
         values.push(null);
         misses ??= [];
@@ -116,18 +132,20 @@ export class WriteBuffer {
       } else {
         entry.referenced = true;
         values.push(entry.value);
-        bytes += entry.value === null ? 0 : entry.value.length;
+        bytes += sizeOf(entry.value);
       }
     }
+    this.seen = seen;
     this.counters.reads += keys.length;
     this.counters.hits += keys.length - (misses?.length ?? 0);
     this.counters.readBytes += bytes;
     return misses === undefined ? values : this.fetch(keys, misses, values);
   }
 
-  /** null deletes. */
-  write(key: string, value: Buffer | null): void {
-    let entry = this.entries.get(key);
+  /** null deletes. `place` is where the key stood in the last `readMany`, if it did. */
+  write(key: string, value: Held, place = -1): void {
+    let entry = this.seen[place];
+    if (entry === undefined || entry.key !== key || !entry.live) entry = this.entries.get(key);
     if (entry === undefined) {
       entry = new Entry(this.entries, key);
       this.entries.set(key, entry);
@@ -146,7 +164,7 @@ export class WriteBuffer {
     }
     this.replace(entry, value);
     this.counters.writes++;
-    this.counters.writtenBytes += value === null ? 0 : value.length;
+    this.counters.writtenBytes += sizeOf(value);
   }
 
   /** The batch is done: its writes are uncommitted ones. */
@@ -197,13 +215,13 @@ export class WriteBuffer {
   }
 
   /** Committed values for the engine. Reads go on seeing them here until `flushed`; after `flushFailed` they are given again. */
-  takeWrites(): StoreWrite[] {
+  takeWrites(): NamedWrite[] {
     this.flushing = this.unflushed;
     this.unflushed = [];
     this.flushes++;
     return this.flushing.map((entry) => {
       entry.disk = 'being-written';
-      return { key: bytesOfLatin1(entry.key), value: entry.committedValue };
+      return { name: entry.key, value: this.bytesOf(entry.committedValue) };
     });
   }
 
@@ -236,7 +254,7 @@ export class WriteBuffer {
     for (const key of this.index.walk(range)) {
       const entry = this.entries.get(key);
       if (entry === undefined || !entry.dirty) continue;
-      found.push([key, entry.value]);
+      found.push([key, this.bytesOf(entry.value)]);
       if (entry.value !== null && ++live >= limit) break;
     }
     return found;
@@ -246,6 +264,7 @@ export class WriteBuffer {
   clear(): void {
     for (const entry of this.entries.values()) if (entry.slot >= 0) this.budget.remove(entry);
     this.entries.clear();
+    this.seen = [];
     this.batch = [];
     this.uncommitted = [];
     this.unflushed = [];
@@ -254,14 +273,14 @@ export class WriteBuffer {
     this.dirty = 0;
   }
 
-  private readThrough(key: string): Buffer | null {
-    const value = this.reader.get(bytesOfLatin1(key));
-    this.counters.readBytes += value === null ? 0 : value.length;
+  private readThrough(key: string): Held {
+    const value = this.heldOf(this.reader.get(bytesOfLatin1(key)));
+    this.counters.readBytes += sizeOf(value);
     this.remember(key, value);
     return value;
   }
 
-  private fetch(keys: readonly string[], misses: readonly number[], values: (Buffer | null)[]): MaybePromise<(Buffer | null)[]> {
+  private fetch(keys: readonly string[], misses: readonly number[], values: Held[]): MaybePromise<Held[]> {
     if (misses.length <= SYNC_READS) {
       for (const i of misses) values[i] = this.readThrough(keys[i] as string);
       return values;
@@ -270,9 +289,9 @@ export class WriteBuffer {
     const fill = (fetched: readonly (Buffer | null)[]) => {
       for (let j = 0; j < misses.length; j++) {
         const i = misses[j] as number;
-        const value = fetched[j] ?? null;
+        const value = this.heldOf(fetched[j] ?? null);
         values[i] = value;
-        this.counters.readBytes += value === null ? 0 : value.length;
+        this.counters.readBytes += sizeOf(value);
         // What was read before a flush may be older than what the flush wrote and the cache has let go of since.
         if (since === this.flushes) this.remember(keys[i] as string, value);
       }
@@ -282,7 +301,7 @@ export class WriteBuffer {
     return isPromise(fetched) ? fetched.then(fill) : fill(fetched);
   }
 
-  private remember(key: string, value: Buffer | null): void {
+  private remember(key: string, value: Held): void {
     if (this.entries.has(key)) return;
     const entry = new Entry(this.entries, key);
     entry.value = value;
@@ -290,12 +309,26 @@ export class WriteBuffer {
     this.budget.add(entry);
   }
 
-  private replace(entry: Entry, value: Buffer | null): void {
-    this.dirty += (value === null ? 0 : value.length) - (entry.value === null ? 0 : entry.value.length);
+  private bytesOf(held: Held): Buffer | null {
+    return typeof held === 'number' ? (this.numbers as Serde<number>).serialize(held) : held;
+  }
+
+  /** Bytes that are no number stay bytes: whoever reads them says what is wrong with them. */
+  private heldOf(bytes: Buffer | null): Held {
+    if (bytes === null || this.numbers === undefined) return bytes;
+    try {
+      return this.numbers.deserialize(bytes);
+    } catch {
+      return bytes;
+    }
+  }
+
+  private replace(entry: Entry, value: Held): void {
+    this.dirty += sizeOf(value) - sizeOf(entry.value);
     entry.value = value;
   }
 
-  private restore(entry: Entry, before: Buffer | null | undefined): void {
+  private restore(entry: Entry, before: Held | undefined): void {
     if (before === undefined) {
       this.dirty -= entry.bytes();
       this.entries.delete(entry.key);
@@ -313,11 +346,17 @@ export class WriteBuffer {
   /** Small values are slices of Node's 8 KB pool: one that stays would hold a whole slab, so it gets bytes of its own. */
   private clean(entry: Entry): void {
     this.dirty -= entry.bytes();
-    if (entry.value !== null && entry.value.length > 0 && entry.value.length <= SMALL) {
+    if (Buffer.isBuffer(entry.value) && entry.value.length > 0 && entry.value.length <= SMALL) {
       const own = Buffer.allocUnsafeSlow(entry.value.length);
       own.set(entry.value);
       entry.value = own;
     }
     this.budget.add(entry);
   }
+}
+
+const NUMBER_BYTES = 8;
+
+function sizeOf(held: Held): number {
+  return held === null ? 0 : typeof held === 'number' ? NUMBER_BYTES : held.length;
 }

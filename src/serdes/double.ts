@@ -4,8 +4,11 @@ import { mismatch, wrongLength } from './mismatch.js';
 /** An IEEE 754 number in 8 bytes, big-endian: Kafka's DoubleSerializer. NaN and the infinities are values. */
 export const doubleSerde: Serde<number> = {
   format: 'double',
-  serialize(value) {
+  checkNumber(value) {
     if (typeof value !== 'number') throw mismatch('a number', value);
+  },
+  serialize(value) {
+    doubleSerde.checkNumber?.(value);
     const bytes = Buffer.allocUnsafe(8);
     bytes.writeDoubleBE(value);
     return bytes;

@@ -9,8 +9,11 @@ const HALF = 2 ** 32;
  */
 export const int64Serde: Serde<number> = {
   format: 'int64',
-  serialize(value) {
+  checkNumber(value) {
     if (!Number.isSafeInteger(value)) throw mismatch('an integer between −(2^53 − 1) and 2^53 − 1', value);
+  },
+  serialize(value) {
+    int64Serde.checkNumber?.(value);
     const bytes = Buffer.allocUnsafe(8);
     write32(bytes, Math.floor(value / HALF), 0);
     write32(bytes, value, 4);

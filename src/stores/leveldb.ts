@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { messageOf, StoreError } from '../core/errors.js';
+import { bytesOfLatin1, latin1Of } from '../core/latin1.js';
 import type { ByteIterator, ByteRange, StoreReader, StoreWrites, TaskStorage, TaskStoreEngine } from '../core/store.js';
 import { type PartitionOffset, partitionKey } from '../core/transport.js';
 import { type Database, type LevelOptions, openDatabase } from './open-database.js';
@@ -29,10 +30,11 @@ class LevelStorage implements TaskStorage {
   async apply(changes: readonly StoreWrites[], positions: readonly PartitionOffset[]): Promise<void> {
     const batch = this.db.batch();
     for (const { store, writes } of changes) {
-      const prefix = Buffer.from(`${store}\0`);
-      for (const { key, value } of writes) {
-        if (value === null) batch.del(joined(prefix, key));
-        else batch.put(joined(prefix, key), value);
+      const prefix = latin1Of(Buffer.from(`${store}\0`));
+      for (const { name, value } of writes) {
+        const key = bytesOfLatin1(prefix + name);
+        if (value === null) batch.del(key);
+        else batch.put(key, value);
       }
     }
     for (const position of positions) {

@@ -1,6 +1,6 @@
 import { bytesOfLatin1, latin1Of } from '../core/latin1.js';
 import { type KeyRange, SortedKeys } from '../core/sorted-keys.js';
-import type { ByteIterator, ByteRange, StoreReader, StoreWrite, StoreWrites, TaskStorage, TaskStoreEngine } from '../core/store.js';
+import type { ByteIterator, ByteRange, NamedWrite, StoreReader, StoreWrites, TaskStorage, TaskStoreEngine } from '../core/store.js';
 import { type PartitionOffset, partitionKey } from '../core/transport.js';
 
 /** Stores that live as long as their task does. */
@@ -47,9 +47,8 @@ class MemoryStore implements StoreReader {
     return keys.map((key) => this.get(key));
   }
 
-  write(writes: readonly StoreWrite[]): void {
-    for (const { key, value } of writes) {
-      const name = latin1Of(key);
+  write(writes: readonly NamedWrite[]): void {
+    for (const { name, value } of writes) {
       if (value === null) {
         this.entries.delete(name);
       } else {

@@ -1,3 +1,7 @@
+import { randomUUID } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { RawBatch } from '../core/batch.js';
 import { type Logger, silentLogger } from '../core/logger.js';
 import { noMetrics } from '../core/metrics.js';
@@ -58,6 +62,8 @@ export class TopologyDriver {
   private readonly ends = new Map<string, number>();
   private readonly written = new Map<string, DriverOutput[]>();
   private readonly inputs: ReadonlySet<string>;
+  /** Where plugins find their own files; made when one asks. */
+  private readonly directory = join(tmpdir(), `kstreamd-driver-${randomUUID()}`);
 
   private constructor(
     private readonly topology: Topology,
@@ -143,6 +149,7 @@ export class TopologyDriver {
 
   async close(): Promise<void> {
     for (const task of this.tasks) await task.close();
+    await rm(this.directory, { recursive: true, force: true });
   }
 
   private async openTasks(): Promise<void> {
@@ -168,7 +175,7 @@ export class TopologyDriver {
           partition,
           inputs: inputsOf(subtopology, partition, count).map((input) => ({ ...input, offset: 0, partitionTime: -1, replayUntil: 0 })),
           state,
-          stateDir: '',
+          stateDir: join(this.directory, `${subtopology.id}_${partition}`),
           sink: this.sink(),
           partitionCount: count,
           onError: options.onError ?? FAIL,

@@ -1,0 +1,2 @@
+/** The folder of Kafka's jars. */
+export const kafkaJars: string;

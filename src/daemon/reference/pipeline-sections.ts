@@ -1,0 +1,135 @@
+import type { KeyTable } from '../../pipeline/fields.js';
+import * as keys from '../../pipeline/keys.js';
+import { code, codes } from './markdown.js';
+
+/** A map of the pipeline file. */
+export interface Section {
+  readonly title: string;
+  /** 2 for a map at the top of the file, 3 for one inside of it. */
+  readonly level: 2 | 3;
+  /** What the map is for and how it is written shorter. */
+  readonly about: string;
+  readonly table: KeyTable;
+  /** Keys whose value is another section's map, with that section's title. */
+  readonly inside?: Readonly<Record<string, string>>;
+}
+
+/** In the order of the file; every table of pipeline/keys.ts stands in one of them. */
+export const SECTIONS: readonly Section[] = [
+  {
+    title: 'Top of the file',
+    level: 2,
+    about: 'One file is one application. A file with one flow has `from`, `steps` and `to` here; one with several has them under `flows`.',
+    table: keys.TOP_KEYS,
+    inside: {
+      kafka: 'Kafka',
+      topics: 'Topics',
+      stores: 'Stores',
+      batch: 'Batch',
+      commit: 'Commit',
+      onError: 'Errors',
+      deadLetter: 'Dead letters',
+      from: 'Inputs',
+      steps: 'Steps',
+      to: 'Outputs',
+      flows: 'Flows',
+      tests: 'Tests',
+    },
+  },
+  {
+    title: 'Kafka',
+    level: 2,
+    about: [
+      'Under `kafka`. Short: `kafka: host:9092` for `kafka: { brokers: host:9092 }`.',
+      `Properties that ${code('client')} may not set, since the daemon does: ${codes(keys.OWNED_PROPERTIES)}.`,
+    ].join(' '),
+    table: keys.KAFKA_KEYS,
+    inside: { sasl: 'Login', tls: 'TLS' },
+  },
+  { title: 'Login', level: 3, about: 'Under `kafka.sasl`.', table: keys.SASL_KEYS },
+  {
+    title: 'TLS',
+    level: 3,
+    about: 'Under `kafka.tls`; `tls: true` trusts the authorities of the system.',
+    table: keys.TLS_KEYS,
+  },
+  {
+    title: 'Topics',
+    level: 2,
+    about: 'Under `topics.NAME`: said once, and used as `NAME` in `from` and `to`, where what is said again wins.',
+    table: keys.TOPIC_KEYS,
+    inside: { key: 'Formats', value: 'Formats' },
+  },
+  {
+    title: 'Formats',
+    level: 3,
+    about:
+      'Under `key` and `value` of topics, inputs, outputs and stores, which name a format, never data. Short: `value: int64`. `kstreamd list` shows the formats.',
+    table: keys.FORMAT_KEYS,
+  },
+  {
+    title: 'Flows',
+    level: 2,
+    about: 'Under `flows.NAME`, or at the top of a file that has one flow, whose name is then `main`.',
+    table: keys.FLOW_KEYS,
+    inside: { from: 'Inputs', steps: 'Steps', to: 'Outputs' },
+  },
+  {
+    title: 'Inputs',
+    level: 3,
+    about: 'Under `from`. Short: `from: orders`, and `from: [a, b]` for several. `flow:NAME` reads what another flow gives.',
+    table: keys.INPUT_KEYS,
+    inside: { key: 'Formats', value: 'Formats' },
+  },
+  {
+    title: 'Outputs',
+    level: 3,
+    about: 'Under `to`. Short: `to: results`; `to: [a, b]` writes each record to both. `topic` or `route` must be there, and `topics` with a `route`.',
+    table: keys.OUTPUT_KEYS,
+    inside: { key: 'Formats', value: 'Formats' },
+  },
+  {
+    title: 'Steps',
+    level: 2,
+    about: [
+      'Under `steps`: a list, in which each step has one operation and beside it these settings.',
+      '[Steps](steps.md) explains the operations and says which settings each takes.',
+    ].join(' '),
+    table: keys.STEP_KEYS,
+    inside: { store: 'Stores', onError: 'Errors' },
+  },
+  { title: 'Arms of a branch', level: 3, about: 'Under `branch`: a list.', table: keys.ARM_KEYS, inside: { steps: 'Steps', to: 'Outputs' } },
+  {
+    title: 'Stores',
+    level: 2,
+    about: 'Under `stores.NAME`, and under `store` of a step for what differs from its own default.',
+    table: keys.STORE_KEYS,
+    inside: { key: 'Formats', value: 'Formats' },
+  },
+  { title: 'Batch', level: 2, about: 'Under `batch`. Results never depend on it.', table: keys.BATCH_KEYS },
+  { title: 'Commit', level: 2, about: 'Under `commit`.', table: keys.COMMIT_KEYS },
+  {
+    title: 'Errors',
+    level: 2,
+    about: [
+      'Under `onError`, of the file or of a step. Short: `fail`, `skip` or `dead-letter`.',
+      'Without any it is `fail`, or `dead-letter` where `deadLetter` names a topic.',
+      'The rule of a step covers what its own code throws; the rule of the file covers reading and writing too.',
+    ].join(' '),
+    table: keys.ERROR_KEYS,
+  },
+  { title: 'Dead letters', level: 3, about: 'Under `deadLetter`. Short: `deadLetter: orders.dlq`.', table: keys.DEAD_LETTER_KEYS },
+  {
+    title: 'Tests',
+    level: 2,
+    about: 'Under `tests`: a list. `kstreamd dev` sends what the tests send.',
+    table: keys.TEST_KEYS,
+    inside: { send: 'Records of tests', expect: 'Records of tests' },
+  },
+  {
+    title: 'Records of tests',
+    level: 3,
+    about: 'Items of the lists under `send.TOPIC` and `expect.TOPIC`. Short: a scalar or a list is the value alone; a map is always a record.',
+    table: keys.TEST_RECORD_KEYS,
+  },
+];

@@ -1,0 +1,184 @@
+import type { Logger } from '../../../src/core/logger.js';
+import { noMetrics } from '../../../src/core/metrics.js';
+import type { TaskStorage, TaskStoreEngine } from '../../../src/core/store.js';
+import type { GroupMember, PartitionReader, Sink, Transport } from '../../../src/core/transport.js';
+import { CacheBudget } from '../../../src/runtime/cache-budget.js';
+import { TaskState } from '../../../src/runtime/task-state.js';
+import { Worker, type WorkerOptions } from '../../../src/runtime/worker.js';
+import { serdeFor } from '../../../src/serdes/formats.js';
+import { memoryEngine } from '../../../src/stores/memory.js';
+import { ManualClock } from '../../../src/testing/manual-clock.js';
+import { MemoryBroker } from '../../../src/testing/memory-broker.js';
+import { type Flow, onError, valuesOf } from './harness.js';
+
+/** What a worker asks of its clients, in order; a test may change what they answer. */
+export interface Hooks {
+  readonly member?: (member: GroupMember) => GroupMember;
+  readonly reader?: (reader: PartitionReader) => PartitionReader;
+}
+
+/** Stores that outlive their tasks, as a disk does; `lose` is a crash before the flush. */
+export class Disk {
+  lose = false;
+  private readonly tasks = new Map<string, TaskStorage>();
+
+  readonly engine: TaskStoreEngine = {
+    persistent: true,
+    openTask: async (options) => {
+      const kept = this.tasks.get(options.directory) ?? (await memoryEngine().openTask(options));
+      this.tasks.set(options.directory, kept);
+      return {
+        store: (name) => kept.store(name),
+        apply: (changes, positions) => (this.lose ? undefined : kept.apply(changes, positions)),
+        positions: () => kept.positions(),
+        close: () => {},
+      };
+    },
+  };
+}
+
+export interface RunningWorker {
+  readonly worker: Worker;
+  /** What `run` came to. */
+  readonly ended: Promise<unknown>;
+  /** Sends, flushes, commits and pauses, in order. */
+  readonly diary: string[];
+  stop(): Promise<void>;
+}
+
+/** Workers on an in-memory broker with a clock that stands still. */
+export class WorkerBench {
+  readonly broker = new MemoryBroker({ readWaitMs: 5 });
+  readonly clock = new ManualClock();
+  readonly disk = new Disk();
+  readonly warnings: { readonly fields: any; readonly message: string }[] = [];
+  private readonly running: RunningWorker[] = [];
+
+  start(flow: Flow, options: Partial<WorkerOptions> = {}, hooks: Hooks = {}): RunningWorker {
+    const diary: string[] = [];
+    const cache = new CacheBudget(1e6);
+    const worker = new Worker({
+      topology: flow.build(),
+      transport: this.transport(diary, hooks),
+      openState: (given) => TaskState.open({ ...given, engines: new Map([['memory', this.disk.engine]]), serdeFor, cache }),
+      stateDir: 'state',
+      instanceId: undefined,
+      batch: { maxRecords: 100, maxWaitMs: 10, maxBytes: 1e6 },
+      commitIntervalMs: 0,
+      onError: onError('fail'),
+      deadLetter: undefined,
+      slowBatchMs: 10_000,
+      clock: this.clock,
+      logger: this.logger(),
+      metrics: noMetrics,
+      ...options,
+    });
+    const ended = worker.run().then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    const stop = async (): Promise<void> => {
+      worker.stop();
+      const error = await ended;
+      if (error !== undefined) throw error;
+    };
+    const started = { worker, ended, diary, stop };
+    this.running.push(started);
+    return started;
+  }
+
+  /** Writes JSON values to a partition, all of one key. */
+  append(topic: string, values: readonly unknown[], partition = 0, key = 'k'): void {
+    for (const value of values) this.broker.append(topic, { partition, key: Buffer.from(key), value: Buffer.from(JSON.stringify(value)), timestamp: 1000 });
+  }
+
+  values(topic: string): unknown[] {
+    return valuesOf(this.broker.records(topic));
+  }
+
+  committed(topic = 'in', partition = 0, group = 'app'): number | undefined {
+    return this.broker.group(group).committed({ topic, partition })?.offset;
+  }
+
+  /** Waits for a condition; with `advance`, the clock moves by so much at each look. */
+  async until(condition: () => boolean, advance = 0): Promise<void> {
+    while (!condition()) {
+      await new Promise((resolve) => setTimeout(resolve, 2));
+      this.clock.advance(advance);
+    }
+  }
+
+  /** Stops whatever still runs. */
+  async close(): Promise<void> {
+    for (const { worker } of this.running) worker.stop();
+    await Promise.all(this.running.map(({ ended }) => ended));
+  }
+
+  private logger(): Logger {
+    const warn = (fields: object, message: string): void => void this.warnings.push({ fields, message });
+    const logger: Logger = { debug: () => {}, info: () => {}, warn, error: warn, child: () => logger };
+    return logger;
+  }
+
+  private transport(diary: string[], hooks: Hooks): Transport {
+    const { broker } = this;
+    return {
+      member: async (options) => {
+        const { member, reader } = await broker.member(options);
+        const noted = noting(diary, member, reader);
+        return { member: hooks.member?.(noted.member) ?? noted.member, reader: hooks.reader?.(noted.reader) ?? noted.reader };
+      },
+      sink: async () => notingSink(diary, await broker.sink()),
+      admin: () => broker.admin(),
+      onReachable: (listener) => broker.onReachable(listener),
+    };
+  }
+}
+
+function noting(diary: string[], member: GroupMember, reader: PartitionReader): { member: GroupMember; reader: PartitionReader } {
+  return {
+    member: over(member, {
+      commit: async (offsets) => {
+        await member.commit(offsets);
+        for (const { topic, partition, offset } of offsets) diary.push(`committed ${topic}-${partition}@${offset}`);
+      },
+    }),
+    reader: over(reader, {
+      read: (max) => {
+        diary.push('read');
+        return reader.read(max);
+      },
+      pause: (partitions) => {
+        diary.push('pause');
+        reader.pause(partitions);
+      },
+      resume: (partitions) => {
+        diary.push('resume');
+        reader.resume(partitions);
+      },
+    }),
+  };
+}
+
+function notingSink(diary: string[], sink: Sink): Sink {
+  return over(sink, {
+    send: (record) => {
+      diary.push(`send ${record.value}`);
+      return sink.send(record);
+    },
+    flush: async () => {
+      await sink.flush();
+      diary.push('flushed');
+    },
+  });
+}
+
+/** The object with some methods replaced. */
+export function over<T extends object>(target: T, replaced: Partial<T>): T {
+  return new Proxy(target, {
+    get: (_, name) => {
+      const own = replaced[name as keyof T] ?? target[name as keyof T];
+      return typeof own === 'function' ? own.bind(target) : own;
+    },
+  });
+}
