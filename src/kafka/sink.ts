@@ -12,7 +12,8 @@ const EMPTY = Buffer.from('x').subarray(0, 0);
 /** Sent as null where it is the value of a header. */
 const NULL_HEADER = Buffer.alloc(0);
 
-const FLUSH_SLICE_MS = 30_000;
+/** A flush holds a thread of the pool, and a process does not exit before its threads are free. */
+const FLUSH_SLICE_MS = 500;
 const FULL_RETRY_MS = 5;
 const CLOSE_TIMEOUT_MS = 5_000;
 

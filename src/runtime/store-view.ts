@@ -4,9 +4,10 @@ import { isPromise, type MaybePromise } from '../core/maybe.js';
 import type { Serde } from '../core/serde.js';
 import type { KeyRange } from '../core/sorted-keys.js';
 import type { KeyValueStore, RangeOptions, StoreIterator, StoreReader } from '../core/store.js';
+import type { Held } from './buffer-entry.js';
 import type { OpenScans } from './open-scans.js';
 import { StoreScan } from './store-scan.js';
-import type { Held, WriteBuffer } from './write-buffer.js';
+import type { WriteBuffer } from './write-buffer.js';
 
 /** What all views of one store share. */
 export interface OpenStore {

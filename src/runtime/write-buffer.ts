@@ -1,9 +1,10 @@
 import { bytesOfLatin1 } from '../core/latin1.js';
 import { isPromise, type MaybePromise } from '../core/maybe.js';
+import { deserializeAll, type Serde, serializeAll } from '../core/serde.js';
 import { type KeyRange, SortedKeys } from '../core/sorted-keys.js';
-import type { Serde } from '../core/serde.js';
 import type { NamedWrite, StoreReader } from '../core/store.js';
-import type { CacheBudget, CacheEntry } from './cache-budget.js';
+import { BufferEntry, type Held, isNumber, sizeOf } from './buffer-entry.js';
+import type { CacheBudget } from './cache-budget.js';
 
 /** What a store did since its task was opened. */
 export interface StoreCounters {
@@ -17,55 +18,9 @@ export interface StoreCounters {
 
 /** Misses up to this many are read one by one: a promise costs more than so many synchronous reads. */
 const SYNC_READS = 32;
-/** Memory of an entry beside its key and value. */
-const OVERHEAD = 200;
-
-/** A value as the buffer keeps it: bytes, or the number itself where the format's values are numbers; null: absent. */
-export type Held = Buffer | number | null;
 
 /** Values up to this size V8 keeps on its own heap, where a copy is cheap. */
 const SMALL = 64;
-
-/** What a key holds, newest first: what the batch wrote, what is uncommitted, what is committed. */
-class Entry implements CacheEntry {
-  value: Held = null;
-  /** The value under the batch's write, while there is one; undefined when it is not known. */
-  beforeBatch: Held | undefined;
-  /** The value under the uncommitted write, while there is one; undefined when it is not known. */
-  beforeCommit: Held | undefined;
-  inBatch = false;
-  uncommitted = false;
-  /** How the committed value stands to the engine's. */
-  disk: 'same' | 'behind' | 'being-written' = 'same';
-  slot = -1;
-  referenced = false;
-
-  constructor(
-    private readonly home: Map<string, Entry>,
-    readonly key: string,
-  ) {}
-
-  get dirty(): boolean {
-    return this.inBatch || this.uncommitted || this.disk !== 'same';
-  }
-
-  /** Not evicted. */
-  get live(): boolean {
-    return this.slot >= 0 || this.dirty;
-  }
-
-  get committedValue(): Held {
-    return (this.uncommitted ? this.beforeCommit : this.inBatch ? this.beforeBatch : this.value) ?? null;
-  }
-
-  bytes(): number {
-    return OVERHEAD + this.key.length + sizeOf(this.value);
-  }
-
-  evict(): void {
-    this.home.delete(this.key);
-  }
-}
 
 /**
  * The writes of one store on their way to its engine, and its clean cache. Writes live in three layers, all seen by
@@ -74,13 +29,13 @@ class Entry implements CacheEntry {
  */
 export class WriteBuffer {
   private counters: StoreCounters = { reads: 0, hits: 0, writes: 0, readBytes: 0, writtenBytes: 0 };
-  private readonly entries = new Map<string, Entry>();
+  private readonly entries = new Map<string, BufferEntry>();
   /** What the last `readMany` found: most are written next, without another look-up. */
-  private seen: readonly (Entry | undefined)[] = [];
-  private batch: Entry[] = [];
-  private uncommitted: Entry[] = [];
-  private unflushed: Entry[] = [];
-  private flushing: Entry[] = [];
+  private seen: readonly (BufferEntry | undefined)[] = [];
+  private batch: BufferEntry[] = [];
+  private uncommitted: BufferEntry[] = [];
+  private unflushed: BufferEntry[] = [];
+  private flushing: BufferEntry[] = [];
   /** Dirty keys in order, and some that are so no more; made by the first scan after a flush. */
   private index: SortedKeys | undefined;
   private flushes = 0;
@@ -119,7 +74,7 @@ export class WriteBuffer {
   /** Values in the keys' order; a promise when many have to be fetched. */
   readMany(keys: readonly string[]): MaybePromise<Held[]> {
     const values: Held[] = [];
-    const seen: (Entry | undefined)[] = [];
+    const seen: (BufferEntry | undefined)[] = [];
     let misses: number[] | undefined;
     let bytes = 0;
     for (let i = 0; i < keys.length; i++) {
@@ -147,7 +102,7 @@ export class WriteBuffer {
     let entry = this.seen[place];
     if (entry === undefined || entry.key !== key || !entry.live) entry = this.entries.get(key);
     if (entry === undefined) {
-      entry = new Entry(this.entries, key);
+      entry = new BufferEntry(this.entries, key);
       this.entries.set(key, entry);
       this.soil(entry);
     }
@@ -219,10 +174,9 @@ export class WriteBuffer {
     this.flushing = this.unflushed;
     this.unflushed = [];
     this.flushes++;
-    return this.flushing.map((entry) => {
-      entry.disk = 'being-written';
-      return { name: entry.key, value: this.bytesOf(entry.committedValue) };
-    });
+    for (const entry of this.flushing) entry.disk = 'being-written';
+    const values = this.allBytes(this.flushing.map((entry) => entry.committedValue));
+    return this.flushing.map((entry, i) => ({ name: entry.key, value: values[i] as Buffer | null }));
   }
 
   /** The engine has what `takeWrites` gave: it stays as clean cache entries (S17). */
@@ -286,10 +240,11 @@ export class WriteBuffer {
       return values;
     }
     const since = this.flushes;
-    const fill = (fetched: readonly (Buffer | null)[]) => {
+    const fill = (bytes: readonly (Buffer | null)[]) => {
+      const fetched = this.allHeld(bytes);
       for (let j = 0; j < misses.length; j++) {
         const i = misses[j] as number;
-        const value = this.heldOf(fetched[j] ?? null);
+        const value = fetched[j] ?? null;
         values[i] = value;
         this.counters.readBytes += sizeOf(value);
         // What was read before a flush may be older than what the flush wrote and the cache has let go of since.
@@ -303,14 +258,28 @@ export class WriteBuffer {
 
   private remember(key: string, value: Held): void {
     if (this.entries.has(key)) return;
-    const entry = new Entry(this.entries, key);
+    const entry = new BufferEntry(this.entries, key);
     entry.value = value;
     this.entries.set(key, entry);
     this.budget.add(entry);
   }
 
+  private allBytes(held: readonly Held[]): (Buffer | null)[] {
+    const { numbers } = this;
+    return numbers && held.every(isNumber) ? serializeAll(numbers, held) : held.map((one) => this.bytesOf(one));
+  }
+
   private bytesOf(held: Held): Buffer | null {
     return typeof held === 'number' ? (this.numbers as Serde<number>).serialize(held) : held;
+  }
+
+  private allHeld(bytes: readonly (Buffer | null)[]): readonly Held[] {
+    if (this.numbers === undefined) return bytes;
+    try {
+      return deserializeAll(this.numbers, bytes);
+    } catch {
+      return bytes.map((one) => this.heldOf(one));
+    }
   }
 
   /** Bytes that are no number stay bytes: whoever reads them says what is wrong with them. */
@@ -323,12 +292,12 @@ export class WriteBuffer {
     }
   }
 
-  private replace(entry: Entry, value: Held): void {
+  private replace(entry: BufferEntry, value: Held): void {
     this.dirty += sizeOf(value) - sizeOf(entry.value);
     entry.value = value;
   }
 
-  private restore(entry: Entry, before: Held | undefined): void {
+  private restore(entry: BufferEntry, before: Held | undefined): void {
     if (before === undefined) {
       this.dirty -= entry.bytes();
       this.entries.delete(entry.key);
@@ -338,13 +307,13 @@ export class WriteBuffer {
     if (!entry.dirty) this.clean(entry);
   }
 
-  private soil(entry: Entry): void {
+  private soil(entry: BufferEntry): void {
     this.dirty += entry.bytes();
     this.index?.add(entry.key);
   }
 
   /** Small values are slices of Node's 8 KB pool: one that stays would hold a whole slab, so it gets bytes of its own. */
-  private clean(entry: Entry): void {
+  private clean(entry: BufferEntry): void {
     this.dirty -= entry.bytes();
     if (Buffer.isBuffer(entry.value) && entry.value.length > 0 && entry.value.length <= SMALL) {
       const own = Buffer.allocUnsafeSlow(entry.value.length);
@@ -353,10 +322,4 @@ export class WriteBuffer {
     }
     this.budget.add(entry);
   }
-}
-
-const NUMBER_BYTES = 8;
-
-function sizeOf(held: Held): number {
-  return held === null ? 0 : typeof held === 'number' ? NUMBER_BYTES : held.length;
 }

@@ -1,20 +1,11 @@
-import type { Serde } from '../core/serde.js';
-import { mismatch, wrongLength } from './mismatch.js';
+import { fixedWidth } from './fixed-width.js';
 
 /** An IEEE 754 number in 8 bytes, big-endian: Kafka's DoubleSerializer. NaN and the infinities are values. */
-export const doubleSerde: Serde<number> = {
+export const doubleSerde = fixedWidth({
   format: 'double',
-  checkNumber(value) {
-    if (typeof value !== 'number') throw mismatch('a number', value);
-  },
-  serialize(value) {
-    doubleSerde.checkNumber?.(value);
-    const bytes = Buffer.allocUnsafe(8);
-    bytes.writeDoubleBE(value);
-    return bytes;
-  },
-  deserialize(bytes) {
-    if (bytes.length !== 8) throw wrongLength('double', 8, bytes);
-    return bytes.readDoubleBE();
-  },
-};
+  bytes: 8,
+  expected: 'a number',
+  fits: (value) => typeof value === 'number',
+  write: (bytes, value, at) => bytes.writeDoubleBE(value, at),
+  read: (bytes) => bytes.readDoubleBE(),
+});

@@ -1,20 +1,11 @@
-import type { Serde } from '../core/serde.js';
-import { mismatch, wrongLength } from './mismatch.js';
+import { fixedWidth } from './fixed-width.js';
 
 /** A signed integer in 4 bytes, big-endian: Kafka's IntegerSerializer. */
-export const int32Serde: Serde<number> = {
+export const int32Serde = fixedWidth({
   format: 'int32',
-  checkNumber(value) {
-    if (typeof value !== 'number' || (value | 0) !== value) throw mismatch('an integer of 32 bits', value);
-  },
-  serialize(value) {
-    int32Serde.checkNumber?.(value);
-    const bytes = Buffer.allocUnsafe(4);
-    bytes.writeInt32BE(value);
-    return bytes;
-  },
-  deserialize(bytes) {
-    if (bytes.length !== 4) throw wrongLength('int32', 4, bytes);
-    return bytes.readInt32BE();
-  },
-};
+  bytes: 4,
+  expected: 'an integer of 32 bits',
+  fits: (value) => typeof value === 'number' && (value | 0) === value,
+  write: (bytes, value, at) => bytes.writeInt32BE(value, at),
+  read: (bytes) => bytes.readInt32BE(),
+});

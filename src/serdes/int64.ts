@@ -1,5 +1,4 @@
-import type { Serde } from '../core/serde.js';
-import { mismatch, wrongLength } from './mismatch.js';
+import { fixedWidth } from './fixed-width.js';
 
 const HALF = 2 ** 32;
 
@@ -7,26 +6,21 @@ const HALF = 2 ** 32;
  * A signed integer in 8 bytes, big-endian: Kafka's LongSerializer. Reads as a number; what a number cannot hold
  * exactly, beyond ±(2^53 − 1), is an error both ways.
  */
-export const int64Serde: Serde<number> = {
+export const int64Serde = fixedWidth({
   format: 'int64',
-  checkNumber(value) {
-    if (!Number.isSafeInteger(value)) throw mismatch('an integer between −(2^53 − 1) and 2^53 − 1', value);
+  bytes: 8,
+  expected: 'an integer between −(2^53 − 1) and 2^53 − 1',
+  fits: Number.isSafeInteger,
+  write(bytes, value, at) {
+    write32(bytes, Math.floor(value / HALF), at);
+    write32(bytes, value, at + 4);
   },
-  serialize(value) {
-    int64Serde.checkNumber?.(value);
-    const bytes = Buffer.allocUnsafe(8);
-    write32(bytes, Math.floor(value / HALF), 0);
-    write32(bytes, value, 4);
-    return bytes;
-  },
-  deserialize(bytes) {
-    if (bytes.length !== 8) throw wrongLength('int64', 8, bytes);
+  read(bytes) {
     const value = read32(bytes, 0) * HALF + (read32(bytes, 4) >>> 0);
-    if (!Number.isSafeInteger(value))
-      throw new RangeError(`the int64 ${bytes.readBigInt64BE()} is beyond 2^53 − 1, the largest integer that a number holds exactly`);
-    return value;
+    if (Number.isSafeInteger(value)) return value;
+    throw new RangeError(`the int64 ${bytes.readBigInt64BE()} is beyond 2^53 − 1, the largest integer that a number holds exactly`);
   },
-};
+});
 
 /** The low 32 bits of `value`, in two's complement; by hand, twice as fast as writeInt32BE with its checks. */
 function write32(bytes: Buffer, value: number, at: number): void {
