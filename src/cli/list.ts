@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
+import { didYouMean } from '../core/closest.js';
 import { ConfigError } from '../core/errors.js';
 import type { ProcessorDefinition } from '../core/processor.js';
 import { type StepOption, stepOptions } from '../daemon/step-options.js';
-import { didYouMean } from '../pipeline/closest.js';
 import type { Shell } from './shell.js';
 
 export function addList(program: Command, shell: Shell): void {

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
+import { didYouMean } from '../core/closest.js';
 import { ConfigError, messageOf } from '../core/errors.js';
-import { didYouMean } from '../pipeline/closest.js';
 import type { Shell } from './shell.js';
 import { templates } from './templates.js';
 

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { isMap, isScalar, LineCounter, parseDocument, type Scalar, type YAMLMap } from 'yaml';
+import { didYouMean } from '../core/closest.js';
 import { ConfigError, messageOf } from '../core/errors.js';
-import { didYouMean } from '../pipeline/closest.js';
 
 /** A value as it was given, and where, for messages and relative paths. */
 export interface GivenOption {

@@ -1,8 +1,8 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
+import { didYouMean } from '../core/closest.js';
 import { ConfigError } from '../core/errors.js';
-import { didYouMean } from '../pipeline/closest.js';
 import { parseDuration } from '../pipeline/quantities.js';
 import { type HttpAddress, parseHttpAddress } from '../telemetry/http-address.js';
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from '../telemetry/log-levels.js';

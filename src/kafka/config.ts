@@ -1,5 +1,5 @@
+import { closest } from '../core/closest.js';
 import { ConfigError } from '../core/errors.js';
-import { nearestName } from './nearest-name.js';
 import { OWNED, type PropertyScope, SCOPES } from './properties.js';
 
 /** How to reach a cluster. */
@@ -27,7 +27,7 @@ export function checkClientProperties(client: Properties): void {
     const owner = OWNED.get(name);
     if (owner !== undefined) throw new ConfigError('kafka/owned-property', `kafka.client: ${name} cannot be set: ${owner}`, { fix: `Remove ${name}.` });
     if (SCOPES.has(name)) continue;
-    const near = nearestName(name, SCOPES.keys());
+    const near = closest(name, SCOPES.keys());
     throw new ConfigError('kafka/unknown-property', `kafka.client: ${name} is not a property of librdkafka`, {
       fix: near === undefined ? "See librdkafka's CONFIGURATION.md for the names." : `Did you mean ${near}?`,
     });

@@ -1,5 +1,5 @@
 import type { AnyNode, Identifier, MemberExpression, Expression as Syntax } from 'acorn';
-import { closest, didYouMean } from './closest.js';
+import { closest, didYouMean } from '../core/closest.js';
 import { numberTrap } from './core-schema.js';
 import { quoted } from './quoting.js';
 import { GLOBAL_NAMES, MUTATORS, RECORD_NAMES, WITHHELD_NAMES } from './scope.js';

@@ -1,5 +1,5 @@
+import { didYouMean } from '../core/closest.js';
 import type { Position } from '../core/expression.js';
-import { didYouMean } from './closest.js';
 import type { Diagnostics } from './diagnostics.js';
 import { isNull, type MapNode, positionOf, type TreeNode } from './tree.js';
 

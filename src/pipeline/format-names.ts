@@ -1,4 +1,4 @@
-import { didYouMean } from './closest.js';
+import { didYouMean } from '../core/closest.js';
 import { FORMAT_KEYS } from './keys.js';
 import { listed, type Reader, shownText } from './reader.js';
 import { positionOf, type TreeNode } from './tree.js';

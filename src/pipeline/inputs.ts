@@ -1,5 +1,5 @@
+import { didYouMean } from '../core/closest.js';
 import type { Expression } from '../core/expression.js';
-import { didYouMean } from './closest.js';
 import { checkName, type Declarations, type TopicDeclaration } from './declarations.js';
 import type { Fields } from './fields.js';
 import { readFormat } from './format-names.js';

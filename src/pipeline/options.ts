@@ -1,6 +1,6 @@
 import { z } from 'zod';
+import { closest, didYouMean } from '../core/closest.js';
 import { type Expression, type Position, syntaxKind, Template } from '../core/expression.js';
-import { closest, didYouMean } from './closest.js';
 import type { ExpressionCompiler } from './expression.js';
 import { reportUnknownKey } from './fields.js';
 import { STEP_KEYS } from './keys.js';

@@ -3,8 +3,8 @@ import { readdir } from 'node:fs/promises';
 import { basename, dirname, extname, isAbsolute, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parse } from 'acorn';
+import { closest, didYouMean } from '../core/closest.js';
 import { ConfigError, messageOf } from '../core/errors.js';
-import { closest, didYouMean } from './closest.js';
 import { lendOwnPackage } from './own-package.js';
 import { packageEntry } from './package-entry.js';
 

@@ -1,6 +1,6 @@
+import { didYouMean } from '../core/closest.js';
 import type { Expression } from '../core/expression.js';
 import type { ProcessorDefinition } from '../core/processor.js';
-import { didYouMean } from './closest.js';
 import { checkName, type StepsReading } from './declarations.js';
 import { type KeyTable, reportNotYet, reportUnknownKey } from './fields.js';
 import { STEP_KEYS } from './keys.js';

@@ -1,8 +1,8 @@
+import { didYouMean } from '../core/closest.js';
 import { ConfigError, messageOf } from '../core/errors.js';
 import type { Position } from '../core/expression.js';
 import type { ProcessorDefinition } from '../core/processor.js';
 import { readArms } from './branch-arms.js';
-import { didYouMean } from './closest.js';
 import type { StepsReading } from './declarations.js';
 import { readErrorPolicy } from './error-policy.js';
 import { reportUnknownKey } from './fields.js';

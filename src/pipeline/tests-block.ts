@@ -1,4 +1,4 @@
-import { didYouMean } from './closest.js';
+import { didYouMean } from '../core/closest.js';
 import type { Declarations } from './declarations.js';
 import type { Fields } from './fields.js';
 import { allOutputs, allSteps, topicsOf } from './flow-checks.js';

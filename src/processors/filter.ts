@@ -1,6 +1,6 @@
-import { type Expression, expression } from '../core/expression.js';
-import { defineProcessor, type Processor, type ProcessorContext } from '../core/processor.js';
-import type { StreamRecord } from '../core/record.js';
+import { eachRecord } from '../core/each-record.js';
+import { expression } from '../core/expression.js';
+import { defineProcessor } from '../core/processor.js';
 
 export default defineProcessor({
   summary: 'Keeps the records for which an expression is true.',
@@ -14,24 +14,5 @@ to: large-orders
   options: expression('keeps the record when true'),
   settings: ['if'],
   atMostOne: true,
-  create: (condition) => new Filter(condition),
+  create: (condition) => eachRecord((record) => (condition.evaluate(record) ? record : undefined)),
 });
-
-class Filter implements Processor {
-  private context!: ProcessorContext;
-
-  constructor(private readonly condition: Expression) {}
-
-  init(context: ProcessorContext): void {
-    this.context = context;
-  }
-
-  process(record: StreamRecord): void {
-    if (this.condition.evaluate(record)) this.context.forward(record);
-  }
-
-  processBatch({ records }: { readonly records: readonly StreamRecord[] }): void {
-    const kept = records.filter((record) => this.condition.evaluate(record));
-    if (kept.length > 0) this.context.forwardBatch(kept);
-  }
-}

@@ -1,6 +1,7 @@
+import { eachRecord } from '../core/each-record.js';
 import { RecordError } from '../core/errors.js';
-import { type Expression, Template, template } from '../core/expression.js';
-import { defineProcessor, type Processor, type ProcessorContext } from '../core/processor.js';
+import { Template, template } from '../core/expression.js';
+import { defineProcessor } from '../core/processor.js';
 import type { StreamRecord } from '../core/record.js';
 import { isObject } from './set.js';
 
@@ -21,33 +22,11 @@ to: { topic: orders-per-customer, value: int64 }
   options: template('the new key'),
   changesKey: true,
   atMostOne: true,
-  create: (key) => new KeyBy(key),
+  create: (key) => {
+    const toKey = key instanceof Template ? jsonKey : stringKey;
+    return eachRecord((record) => record.withKey(toKey(key.evaluate(record), record)));
+  },
 });
-
-class KeyBy implements Processor {
-  private context!: ProcessorContext;
-  private readonly toKey: (given: unknown, record: StreamRecord) => unknown;
-
-  constructor(private readonly key: Expression) {
-    this.toKey = key instanceof Template ? jsonKey : stringKey;
-  }
-
-  init(context: ProcessorContext): void {
-    this.context = context;
-  }
-
-  process(record: StreamRecord): void {
-    this.context.forward(this.apply(record));
-  }
-
-  processBatch({ records }: { readonly records: readonly StreamRecord[] }): void {
-    this.context.forwardBatch(records.map((record) => this.apply(record)));
-  }
-
-  private apply(record: StreamRecord): StreamRecord {
-    return record.withKey(this.toKey(this.key.evaluate(record), record));
-  }
-}
 
 function stringKey(given: unknown, record: StreamRecord): string {
   switch (typeof given) {

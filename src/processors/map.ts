@@ -1,6 +1,7 @@
+import { eachRecord } from '../core/each-record.js';
 import { RecordError } from '../core/errors.js';
-import { type Expression, template } from '../core/expression.js';
-import { defineProcessor, type Processor, type ProcessorContext } from '../core/processor.js';
+import { template } from '../core/expression.js';
+import { defineProcessor } from '../core/processor.js';
 import { StreamRecord } from '../core/record.js';
 
 export default defineProcessor({
@@ -20,26 +21,8 @@ to: order-amounts
   options: template('the new value'),
   settings: ['if'],
   atMostOne: true,
-  create: (value) => new MapValue(value),
+  create: (value) => eachRecord((record) => recordFrom(value.evaluate(record), record, 'map')),
 });
-
-class MapValue implements Processor {
-  private context!: ProcessorContext;
-
-  constructor(private readonly value: Expression) {}
-
-  init(context: ProcessorContext): void {
-    this.context = context;
-  }
-
-  process(record: StreamRecord): void {
-    this.context.forward(recordFrom(this.value.evaluate(record), record, 'map'));
-  }
-
-  processBatch({ records }: { readonly records: readonly StreamRecord[] }): void {
-    this.context.forwardBatch(records.map((record) => recordFrom(this.value.evaluate(record), record, 'map')));
-  }
-}
 
 /**
  * The record that an expression's result stands for: the input with that value, or the result itself where it is a

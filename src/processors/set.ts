@@ -1,6 +1,7 @@
+import { eachRecord } from '../core/each-record.js';
 import { RecordError } from '../core/errors.js';
 import { type Expression, Template, template } from '../core/expression.js';
-import { defineProcessor, type Processor, type ProcessorContext } from '../core/processor.js';
+import { defineProcessor } from '../core/processor.js';
 import type { StreamRecord } from '../core/record.js';
 
 export default defineProcessor({
@@ -20,33 +21,10 @@ to: priced-orders
   options: template('fields to set'),
   settings: ['if'],
   atMostOne: true,
-  create: (fields) => new SetFields(fields),
+  create: (fields) => eachRecord((record) => (record.isTombstone ? record : record.withValue(merge(objectValue(record, 'set'), fields, record)))),
 });
 
 type Fields = Readonly<Record<string, unknown>>;
-
-class SetFields implements Processor {
-  private context!: ProcessorContext;
-
-  constructor(private readonly fields: Expression) {}
-
-  init(context: ProcessorContext): void {
-    this.context = context;
-  }
-
-  process(record: StreamRecord): void {
-    this.context.forward(this.apply(record));
-  }
-
-  processBatch({ records }: { readonly records: readonly StreamRecord[] }): void {
-    this.context.forwardBatch(records.map((record) => this.apply(record)));
-  }
-
-  private apply(record: StreamRecord): StreamRecord {
-    if (record.isTombstone) return record;
-    return record.withValue(merge(objectValue(record, 'set'), this.fields, record));
-  }
-}
 
 /** A copy of `value` with the fields that a template or an object expression gives. */
 function merge(value: Fields, fields: Expression, record: StreamRecord): Fields {

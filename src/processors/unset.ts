@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { defineProcessor, type Processor, type ProcessorContext } from '../core/processor.js';
+import { eachRecord } from '../core/each-record.js';
+import { defineProcessor } from '../core/processor.js';
 import type { StreamRecord } from '../core/record.js';
 import { isObject, objectValue } from './set.js';
 
@@ -17,34 +18,18 @@ to: public-payments
   options: z.union([path, z.array(path).min(1)]).meta({ description: 'paths of the fields to remove' }),
   settings: ['if'],
   atMostOne: true,
-  create: (paths) => new UnsetFields([paths].flat().map((one) => one.split('.'))),
+  create(paths) {
+    const split = [paths].flat().map((one) => one.split('.'));
+    return eachRecord((record) => (record.isTombstone ? record : unset(record, split)));
+  },
 });
 
 type Path = readonly string[];
 
-class UnsetFields implements Processor {
-  private context!: ProcessorContext;
-
-  constructor(private readonly paths: readonly Path[]) {}
-
-  init(context: ProcessorContext): void {
-    this.context = context;
-  }
-
-  process(record: StreamRecord): void {
-    this.context.forward(this.apply(record));
-  }
-
-  processBatch({ records }: { readonly records: readonly StreamRecord[] }): void {
-    this.context.forwardBatch(records.map((record) => this.apply(record)));
-  }
-
-  private apply(record: StreamRecord): StreamRecord {
-    if (record.isTombstone) return record;
-    const before: unknown = objectValue(record, 'unset');
-    const after = this.paths.reduce((value, path) => without(value, path, 0), before);
-    return after === before ? record : record.withValue(after);
-  }
+function unset(record: StreamRecord, paths: readonly Path[]): StreamRecord {
+  const before: unknown = objectValue(record, 'unset');
+  const after = paths.reduce((value, path) => without(value, path, 0), before);
+  return after === before ? record : record.withValue(after);
 }
 
 /** A copy of `value` without the field at `path`; `value` itself where there is none. */
