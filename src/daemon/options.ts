@@ -33,7 +33,7 @@ export const daemonOptionsSchema = z.strictObject({
   }),
   instanceId: z.string().regex(INSTANCE_ID, 'an instance id is 1 to 200 of A-Z a-z 0-9 . _ -').optional().meta({
     value: 'ID',
-    description: 'Name of this instance among those of the application. Where nothing is given, one is made up and kept in the state directory.',
+    description: 'Name of this instance among those of the application, which then keeps its partitions over a restart. Without one they move at once.',
   }),
   logLevel: z
     .enum(LOG_LEVELS)
