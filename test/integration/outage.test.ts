@@ -1,0 +1,99 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { KafkaCluster } from '../../scripts/kafka-cluster.mjs';
+import { CountedInput, counting, readCounts } from './counting.js';
+import { DaemonProcess } from './daemon-process.js';
+import { KafkaData } from './kafka-data.js';
+import { Scratch, unique } from './scratch.js';
+
+/** Long enough for clients to lose their connections and their sessions to be questioned; the full outage when asked for. */
+const OUTAGE_MS = process.env['KSTREAMD_LONG_TESTS'] === '1' ? 20_000 : 8_000;
+const KEYS = 5_000;
+const input = new CountedInput(300_000, KEYS);
+
+let cluster: KafkaCluster;
+let kafka: KafkaData;
+
+beforeAll(async () => {
+  cluster = await KafkaCluster.start({ name: unique('outage'), owned: true });
+  kafka = await KafkaData.connect(cluster.brokers);
+});
+
+afterAll(async () => {
+  await kafka.close();
+  await cluster.remove();
+});
+
+describe('the broker', () => {
+  it('stopped under load, then started: work goes on by itself, nothing is lost, /ready says 503 meanwhile (E3)', async () => {
+    const scratch = new Scratch();
+    const [name, from, to] = [unique('count'), await kafka.createTopic(unique('in'), 2), await kafka.createTopic(unique('out'), 2)];
+    await kafka.produce(from, input.slice());
+    const file = scratch.file('p.yaml', counting(name, cluster.brokers, from, to));
+    const daemon = await DaemonProcess.ready([file], { stateDir: scratch.path('state') });
+    const written = async (): Promise<number> => (await daemon.metric('records_out_total')) ?? 0;
+    await daemon.until('work has begun', async () => (await written()) > input.records / 20);
+
+    await cluster.stop();
+    await daemon.until('/ready says 503', async () => (await daemon.get('/ready'))?.status === 503);
+    expect(JSON.parse((await daemon.get('/ready'))?.body ?? '')).toEqual({ ready: false, reasons: ['no broker is reachable'] });
+    expect(await daemon.metric('broker_reachable')).toBe(0);
+    expect((await daemon.get('/live'))?.status).toBe(200);
+    expect(await written()).toBeLessThan(input.records);
+    await delay(OUTAGE_MS); // how long it lasts is the fault itself
+    expect((await daemon.get('/ready'))?.status).toBe(503);
+    await cluster.start();
+
+    await daemon.until('/ready says 200', async () => (await daemon.get('/ready'))?.status === 200);
+    await kafka.untilCommitted(name, from, 90_000);
+    expect((await daemon.stop()).code).toBe(0);
+    expect(daemon.said).toEqual([]);
+    const { last, gaps } = await readCounts(kafka, to, KEYS);
+    expect(gaps).toBe(0);
+    expect(last).toEqual(input.expected);
+  }, 180_000);
+
+  it('away when SIGTERM comes: the daemon gives up in time and says so, a second signal ends it at once, and the next start makes up for it (C5)', async () => {
+    const few = new CountedInput(150_000, KEYS);
+    const scratch = new Scratch();
+    const from = await kafka.createTopic(unique('in'), 2);
+    await kafka.produce(from, few.slice());
+    const start = async (name: string, flags: readonly string[]) => {
+      const to = await kafka.createTopic(unique('out'), 2);
+      const file = scratch.file(`${name}.yaml`, counting(name, cluster.brokers, from, to));
+      return { name, to, file, daemon: await DaemonProcess.ready([file], { stateDir: scratch.path('state'), flags }) };
+    };
+    const patient = await start(unique('patient'), ['--shutdown-timeout', '2s', '--instance-id', 'one']);
+    const hurried = await start(unique('hurried'), ['--instance-id', 'one']);
+    for (const { daemon } of [patient, hurried]) {
+      await daemon.until('work has begun', async () => ((await daemon.metric('records_out_total')) ?? 0) > 0);
+    }
+    await cluster.stop();
+    for (const { daemon } of [patient, hurried]) {
+      await daemon.until('/ready says 503', async () => (await daemon.get('/ready'))?.status === 503);
+      expect((await daemon.metric('records_out_total')) ?? 0).toBeLessThan(few.records);
+    }
+
+    const asked = performance.now();
+    expect(await patient.daemon.stop()).toEqual({ code: 1, signal: null });
+    expect(performance.now() - asked).toBeLessThan(8_000);
+    expect(patient.daemon.said[0]).toBe('error shutdown/timeout: the shutdown did not finish within 2000 ms');
+    expect(patient.daemon.said).toHaveLength(2);
+    const ended = hurried.daemon.stop();
+    await hurried.daemon.logged('shutting down');
+    const askedAgain = performance.now();
+    await hurried.daemon.stop();
+    expect(performance.now() - askedAgain).toBeLessThan(4_000);
+    expect(await ended).toEqual({ code: 143, signal: null });
+
+    await cluster.start();
+    for (const { name, to, file } of [patient, hurried]) {
+      const again = await DaemonProcess.ready([file], { stateDir: scratch.path('state'), flags: ['--instance-id', 'one'] });
+      await kafka.untilCommitted(name, from, 90_000);
+      expect((await again.stop()).code).toBe(0);
+      const { last, gaps } = await readCounts(kafka, to, KEYS);
+      expect(gaps).toBe(0);
+      expect(last).toEqual(few.expected);
+    }
+  }, 180_000);
+});
