@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
+import { didYouMean } from '../core/closest.js';
 import { ConfigError, messageOf } from '../core/errors.js';
 import type { Sample } from '../daemon/dev-session.js';
-import type { TestRecord } from '../pipeline/model.js';
+import type { Pipeline, TestRecord } from '../pipeline/model.js';
 
 /** `--data TOPIC=FILE`. */
 export interface DataFile {
@@ -17,8 +18,19 @@ export function parseDataOption(text: string): DataFile {
   throw new ConfigError('cli/usage', `--data takes TOPIC=FILE, got "${text}"`, { fix: 'for example --data orders=orders.jsonl' });
 }
 
+/** The records of all files, whose topics must be ones that the pipeline reads. */
+export function samplesOfFiles(pipeline: Pipeline, data: readonly DataFile[]): Sample[] {
+  const topics = new Set(pipeline.flows.flatMap(({ from }) => from.flatMap((input) => (input.kind === 'topic' ? [input.topic] : []))));
+  const unread = data.find(({ topic }) => !topics.has(topic));
+  if (unread === undefined) return data.flatMap(readDataFile);
+  const { topic, file } = unread;
+  throw new ConfigError('data/unknown-topic', `--data ${topic}=${file}: the pipeline reads no topic "${topic}"${didYouMean(topic, topics)}`, {
+    fix: `it reads ${[...topics].join(', ')}`,
+  });
+}
+
 /** The records of a file of JSON lines: objects with `key`, `value` or `raw`, `headers`, `at` (epoch ms or ISO 8601), `partition`. */
-export function readDataFile({ topic, file }: DataFile): Sample[] {
+function readDataFile({ topic, file }: DataFile): Sample[] {
   const samples: Sample[] = [];
   for (const [index, line] of readText(file).split('\n').entries()) {
     if (line.trim() !== '') samples.push({ topic, record: parseLine(line, `${file}:${index + 1}`) });

@@ -25,7 +25,9 @@ export async function runDaemon(pipelines: readonly Pipeline[], options: DaemonO
       server = await startHttp({ address: options.http, readiness, metrics, logger });
       logger.info({ url: server.url }, 'answering /live, /ready and /metrics');
     }
+    logger.info({ version: kstreamdVersion, applications: [...workers.keys()], stateDir: options.stateDir }, 'started');
     await runAll([...workers.values()], options, logger, stop);
+    logger.info({}, 'stopped');
   } finally {
     await server?.close();
     metrics.close();

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { FatalError } from '../core/errors.js';
 import type { Logger } from '../core/logger.js';
 import { noMetrics } from '../core/metrics.js';
 import { NO_HEADERS } from '../core/record.js';
@@ -26,6 +27,9 @@ export interface DevOutput {
   readonly key: unknown;
   readonly value: unknown;
 }
+
+/** How long a pipeline may take to end when it is asked to. */
+const STOP_WITHIN_MS = 5000;
 
 /** Everything that the file's `tests:` send, in their order. */
 export function samplesOfTests(pipeline: Pipeline): Sample[] {
@@ -76,15 +80,30 @@ export class DevSession {
     return Promise.race([this.worker.caughtUp(), this.running]);
   }
 
+  /**
+   * Ends the pipeline and the cluster. Rejects with what ended the pipeline before, or with `shutdown/timeout` when it
+   * does not end: what it waits for is left behind, and the caller must not wait for it either.
+   */
   async stop(): Promise<void> {
     this.worker.stop();
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(tooLate()), STOP_WITHIN_MS);
+    });
     try {
-      await this.running;
+      await Promise.race([this.running, late]);
     } finally {
+      clearTimeout(timer);
       await this.cluster.close();
       await rm(this.stateDir, { recursive: true, force: true });
     }
   }
+}
+
+function tooLate(): FatalError {
+  return new FatalError('shutdown/timeout', `the pipeline did not end within ${STOP_WITHIN_MS} ms`, {
+    fix: 'look for a plugin whose promise is never resolved',
+  });
 }
 
 async function fill(transport: Transport, pipeline: Pipeline, samples: readonly Sample[]): Promise<void> {

@@ -21,18 +21,18 @@ export function readErrorPolicy(
   reader: Reader,
 ): ErrorPolicy | undefined {
   if (node === undefined) return undefined;
-  if (node.kind === 'scalar') return { retries: 0, backoff: DEFAULT_BACKOFF, final: readFinal(node, deadLetter, reader) ?? fileDefault };
+  if (node.kind === 'scalar') return { retries: 0, backoff: DEFAULT_BACKOFF, final: readFinal(node, 'onError', deadLetter, reader) ?? fileDefault };
   const fields = reader.fields(node, ERROR_KEYS, 'onError');
   if (fields === undefined) return undefined;
   return {
     retries: reader.integer(fields.get('retry'), 'retry', { min: 0, max: 1000 }) ?? 0,
     backoff: readBackoff(fields.get('backoff'), reader) ?? DEFAULT_BACKOFF,
-    final: readFinal(fields.get('then'), deadLetter, reader) ?? fileDefault,
+    final: readFinal(fields.get('then'), 'then', deadLetter, reader) ?? fileDefault,
   };
 }
 
-function readFinal(node: TreeNode | undefined, deadLetter: string | undefined, reader: Reader): FinalErrorPolicy | undefined {
-  const word = reader.word(node, 'onError', FINAL);
+function readFinal(node: TreeNode | undefined, what: string, deadLetter: string | undefined, reader: Reader): FinalErrorPolicy | undefined {
+  const word = reader.word(node, what, FINAL);
   if (node === undefined || word !== 'dead-letter' || deadLetter !== undefined) return word;
   return reader.diagnostics.error(
     positionOf(node),
@@ -49,5 +49,5 @@ function readBackoff(node: TreeNode | undefined, reader: Reader): ErrorPolicy['b
     const to = parseDuration(last);
     return from === undefined || to === undefined || from > to || more.length > 0 ? undefined : { from, to };
   };
-  return reader.quantity(node, 'backoff', parse, 'backoff', 'two durations from the shorter to the longer, as 200ms..5s');
+  return reader.quantity(node, 'backoff', parse, 'schema/backoff', 'two durations from the shorter to the longer, as 200ms..5s');
 }

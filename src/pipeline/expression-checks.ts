@@ -15,8 +15,8 @@ export interface Finding {
   readonly code: string;
   readonly message: string;
   readonly fix?: string | undefined;
-  /** `impure`: no mistake by itself, `message` is the call. */
-  readonly severity?: 'impure';
+  /** `impure`: no mistake by itself, `message` is the call. Without one it is an error. */
+  readonly severity?: 'impure' | 'warning';
 }
 
 type Env = Readonly<Record<string, unknown>>;
@@ -26,7 +26,7 @@ export function checkSyntax(node: ScalarNode, syntax: Syntax, operation: string,
   const text = node.text;
   const whole = wholeExpression(text, syntax, operation);
   if (whole) return [whole];
-  const findings: Finding[] = [];
+  const findings: Finding[] = [constant(text, syntax, operation)].filter((finding) => finding !== undefined);
   const reported = new Set<string>();
   const covered = new Set<AnyNode>();
   walkSyntax(syntax as AnyNode, (one, parent, local) => {
@@ -34,7 +34,7 @@ export function checkSyntax(node: ScalarNode, syntax: Syntax, operation: string,
       covered.add(one);
       return;
     }
-    const dash = subtraction(text, one, local);
+    const dash = subtraction(text, one, local) ?? dateInside(text, one);
     const finding = dash ?? forbidden(text, one) ?? mutation(one, local) ?? impure(text, one, local) ?? envText(text, one) ?? envMember(one, local, env);
     if (dash) covered.add(one);
     if (finding) findings.push(finding);
@@ -83,6 +83,22 @@ export function looksLikeDate(text: string): { code: string; message: string; fi
     ? ''
     : `: the number ${text.split('-').reduce((left, part, index) => (index === 0 ? Number(part) : left - Number(part)), 0)}`;
   return { code: 'expr/looks-like-date', message: `${text} is ${number === '' ? 'not JavaScript' : 'a subtraction'} here${number}`, fix: `"'${text}'"` };
+}
+
+/** A date among other code. */
+function dateInside(text: string, node: AnyNode): Finding | undefined {
+  const date = node.type === 'BinaryExpression' && node.operator === '-' ? text.slice(node.start, node.end) : '';
+  const found = looksLikeDate(date);
+  return found && { ...found, at: node.start, fix: `'${date}'` };
+}
+
+/** A condition that is the same for each record. In an `if` it may be meant, as the last arm of a branch. */
+function constant(text: string, syntax: Syntax, operation: string): Finding | undefined {
+  const root = unwrap(syntax as AnyNode);
+  if (operation !== 'filter' || root.type !== 'Literal') return undefined;
+  const kept = root.value || root.regex || root.bigint?.replace(/^0+/, '') ? 'all records' : 'no record';
+  const written = text.slice(root.start, root.end);
+  return { at: root.start, code: 'expr/constant', message: `${written} is the same for each record, so this filter keeps ${kept}`, severity: 'warning' };
 }
 
 /** Digits that YAML or JavaScript would not keep. */

@@ -24,7 +24,15 @@ export function explainSyntaxError(node: ScalarNode, place: ExpressionPlace, env
   const { text } = node;
   const rest = 'after' in parsed ? restAfter(text, parsed.after.end) : undefined;
   if ('after' in parsed && rest === undefined) return undefined;
-  return variable(text) ?? asLiteral(text) ?? cutOff(node, place) ?? semicolon(text, rest) ?? word(text, env) ?? plainSyntax(text, parsed, rest ?? 0);
+  return (
+    variable(text) ??
+    asLiteral(text) ??
+    dateAtError(text, parsed) ??
+    cutOff(node, place) ??
+    semicolon(text, rest) ??
+    word(text, env) ??
+    plainSyntax(text, parsed, rest ?? 0)
+  );
 }
 
 /** Index of what follows an expression, whitespace and comments aside; undefined when nothing does. */
@@ -44,6 +52,16 @@ function asLiteral(text: string): Finding | undefined {
   const at = text.indexOf(trimmed);
   const found = looksLikeDate(trimmed) ?? looksLikeNumber(trimmed);
   return found && { at, ...found };
+}
+
+/** A date among other code that stops the parser, as at the 08 of `value.day > 2024-08-09`. */
+function dateAtError(text: string, parsed: Parsed): Finding | undefined {
+  if ('after' in parsed) return undefined;
+  const { pos } = parsed.error;
+  const dates = text.matchAll(/(?<![\w.])\d{4}-\d{2}-\d{2}(?:T[\d:.]+(?:Z|[+-][\d:]+)?)?/g);
+  const match = [...dates].find(({ index, 0: date }) => index <= pos && pos <= index + date.length);
+  const found = match && looksLikeDate(match[0]);
+  return found && { ...found, at: match.index, fix: `'${match[0]}'` };
 }
 
 /** An expression that YAML ended early: at a comment, or at a comma or bracket inside `{ }`. */

@@ -147,7 +147,7 @@ export class ExpressionCompiler {
   private report(node: ScalarNode, finding: Finding): void {
     const position = finding.offset === undefined ? node.source.positionAt(offsetOf(node, finding.at)) : node.source.positionAt(finding.offset);
     if (finding.severity === 'impure') this.impure.push({ position, call: finding.message });
-    else this.diagnostics.error(position, finding.code, finding.message, finding.fix);
+    else this.diagnostics[finding.severity ?? 'error'](position, finding.code, finding.message, finding.fix);
   }
 
   private reportTag(node: ScalarNode, place: ExpressionPlace): undefined {

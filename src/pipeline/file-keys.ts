@@ -1,4 +1,4 @@
-import { dirname, resolve } from 'node:path';
+import { dirname, isAbsolute, resolve } from 'node:path';
 import type { Diagnostics } from './diagnostics.js';
 import { interpolate, type Variables } from './interpolate.js';
 import { type Entry, isNull, type MapNode, positionOf, type ScalarNode, type TreeNode } from './tree.js';
@@ -13,7 +13,8 @@ const SUFFIX = 'File';
 
 /**
  * Puts the contents of the file that `xxxFile` names under `xxx`, one trailing newline cut, in a map and the maps in it.
- * `without` keys are left alone. Paths start at the pipeline file they stand in.
+ * `without` keys are left alone. Paths start at the pipeline file they stand in; a message
+ * shows one unless a variable is part of it.
  */
 export async function readFileKeys(node: TreeNode, access: FileAccess, without: readonly string[] = []): Promise<TreeNode> {
   if (node.kind !== 'map') return node;
@@ -37,14 +38,21 @@ async function contentsOf(key: string, node: TreeNode, { readFile, variables, di
   if (node.kind !== 'scalar' || (path && typeof path.value !== 'string'))
     return diagnostics.error(positionOf(node), 'schema/type', `"${key}" must be the path of a file`);
   if (path === undefined) return hidden(node, '');
+  const file = resolve(dirname(node.source.file), path.text);
   try {
-    const text = await readFile(resolve(dirname(node.source.file), path.text));
+    const text = await readFile(file);
     return hidden(node, text.replace(/\r?\n$/, ''));
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
-    diagnostics.error(positionOf(node), 'file/not-found', `the file of "${key}" ${code === 'ENOENT' ? 'does not exist' : `cannot be read (${code})`}`);
+    const shown = path.hidden ? '' : ` ${file}`;
+    const message = `the file${shown} of "${key}" ${code === 'ENOENT' ? 'does not exist' : `cannot be read (${code})`}`;
+    diagnostics.error(positionOf(node), 'file/not-found', message, code === 'ENOENT' ? fixOfPath(path.text, node) : 'check its permissions');
     return hidden(node, '');
   }
+}
+
+function fixOfPath(path: string, node: ScalarNode): string {
+  return isAbsolute(path) ? 'create the file, or correct the path' : `create the file, or correct the path: it starts at the directory of ${node.source.file}`;
 }
 
 /** A scalar that is text whatever it looks like, and that no message shows. */

@@ -5,10 +5,21 @@ import type { ImpureCall } from './expression.js';
 import type { FlowsOfFile } from './flows.js';
 import type { Arm, Flow, Output, Step, StoreSpec, TopicInput } from './model.js';
 
+/** What the flows stand beside. */
+interface FlowsContext {
+  readonly stores: readonly StoreSpec[];
+  readonly deadLetter: string | undefined;
+  readonly diagnostics: Diagnostics;
+}
+
 /** What can only be said of the flows together: references, cycles, shared topics, names of state. */
-export function checkFlows({ flows, impureSteps, impureInputs }: FlowsOfFile, stores: readonly StoreSpec[], diagnostics: Diagnostics): void {
+export function checkFlows(found: FlowsOfFile, { stores, deadLetter, diagnostics }: FlowsContext): void {
+  const { flows, impureSteps, impureInputs, unsound } = found;
   checkReferences(flows, diagnostics);
+  checkCycles(flows, diagnostics);
+  warnUnread(flows, unsound, diagnostics);
   checkTopics(flows, diagnostics);
+  if (deadLetter !== undefined) checkDeadLetter(flows, deadLetter, diagnostics);
   for (const flow of flows) {
     checkStateNames(flow, stores, diagnostics);
     checkFormats(flow, flows, diagnostics);
@@ -38,17 +49,30 @@ function isStateful({ definition, stores }: Step): boolean {
 
 function checkReferences(flows: readonly Flow[], diagnostics: Diagnostics): void {
   const names = flows.map(({ name }) => name);
-  const read = new Set<string>();
-  for (const flow of flows) {
-    for (const input of flow.from) {
-      if (input.kind !== 'flow') continue;
-      read.add(input.flow);
-      if (!names.includes(input.flow)) diagnostics.error(input.position, 'flow/unknown', `no flow "${input.flow}"${didYouMean(input.flow, names)}`);
-      const cycle = pathTo(flow.name, input.flow, flows);
-      if (cycle !== undefined) diagnostics.error(input.position, 'flow/cycle', `flows read each other in a circle: ${[flow.name, ...cycle].join(' reads ')}`);
+  for (const { position, flow } of flows.flatMap(({ from }) => from.filter((input) => input.kind === 'flow'))) {
+    if (!names.includes(flow)) diagnostics.error(position, 'flow/unknown', `no flow "${flow}"${didYouMean(flow, names)}`);
+  }
+}
+
+/** A circle is reported once, at the first of its flows. */
+function checkCycles(flows: readonly Flow[], diagnostics: Diagnostics): void {
+  const reported = new Set<string>();
+  for (const { name, from } of flows) {
+    for (const input of from) {
+      const cycle = input.kind === 'flow' ? pathTo(name, input.flow, flows) : undefined;
+      const members = cycle?.toSorted().join(' ');
+      if (cycle === undefined || members === undefined || reported.has(members)) continue;
+      reported.add(members);
+      diagnostics.error(input.position, 'flow/cycle', `flows read each other in a circle: ${[name, ...cycle].join(' reads ')}`);
     }
   }
+}
+
+/** A flow with errors may have lost the outputs it was written with, so nothing is said of it. */
+function warnUnread(flows: readonly Flow[], unsound: ReadonlySet<Flow>, diagnostics: Diagnostics): void {
+  const read = new Set(flows.flatMap(({ from }) => from.map((input) => (input.kind === 'flow' ? input.flow : undefined))));
   for (const flow of flows) {
+    if (unsound.has(flow)) continue;
     const deadEnd = flow.from.length > 0 && allOutputs(flow).length === 0 && !read.has(flow.name);
     if (deadEnd) diagnostics.warning(flow.position, 'flow/unread', `nothing reads the flow "${flow.name}", and it has no "to"`);
   }
@@ -63,6 +87,19 @@ function pathTo(target: string, from: string, flows: readonly Flow[], seen: Read
     if (rest !== undefined) return [from, ...rest];
   }
   return undefined;
+}
+
+/** A record that fails on its way from the dead letter topic would return to it for ever. */
+function checkDeadLetter(flows: readonly Flow[], deadLetter: string, diagnostics: Diagnostics): void {
+  for (const input of flows.flatMap(({ from }) => from)) {
+    if (input.kind !== 'topic' || input.topic !== deadLetter) continue;
+    diagnostics.error(
+      input.position,
+      'flow/dead-letter-loop',
+      `"${deadLetter}" is the dead letter topic of this file, so a record that fails would go round for ever`,
+      'read it with a pipeline of its own',
+    );
+  }
 }
 
 /** A topic has one source in an application: its readers must agree on how it is read. */
@@ -166,7 +203,7 @@ function warnImpure(steps: readonly Step[], impure: ReadonlyMap<Step, readonly I
           position,
           'expr/impure',
           `${call} gives something else when records are read again, and "${step.id}" after it keeps state`,
-          'use the record’s timestamp',
+          call.startsWith('Math.') ? 'use what the record holds, such as topic, partition and offset' : 'use the record’s timestamp',
         );
       }
       pending = [];

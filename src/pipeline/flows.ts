@@ -15,6 +15,8 @@ export interface FlowsOfFile {
   readonly impureSteps: StepsReading['impure'];
   /** Calls in `from`, by flow. */
   readonly impureInputs: ReadonlyMap<Flow, readonly ImpureCall[]>;
+  /** Flows with errors, which may have cost them steps or outputs. */
+  readonly unsound: ReadonlySet<Flow>;
 }
 
 type FlowKey = keyof typeof FLOW_KEYS;
@@ -22,11 +24,13 @@ type FlowKey = keyof typeof FLOW_KEYS;
 /** `flows:`, or the one flow at the top of the file, named `main`. */
 export async function readFlows(top: Fields<FlowKey | 'flows'>, declarations: Declarations): Promise<FlowsOfFile> {
   const { reader } = declarations;
-  const result = { flows: [] as Flow[], impureSteps: new Map(), impureInputs: new Map<Flow, readonly ImpureCall[]>() };
+  const result = { flows: [] as Flow[], impureSteps: new Map(), impureInputs: new Map<Flow, readonly ImpureCall[]>(), unsound: new Set<Flow>() };
   const reading: StepsReading = { ...declarations, impure: result.impureSteps };
   const add = async (name: string, fields: Fields<FlowKey>, position: Position): Promise<void> => {
+    const before = reader.diagnostics.errorCount;
     const { flow, impure } = await readFlow(name, fields, position, reading);
     result.flows.push(flow);
+    if (reader.diagnostics.errorCount > before) result.unsound.add(flow);
     if (impure.length > 0) result.impureInputs.set(flow, impure);
   };
   const several = top.get('flows');
@@ -53,7 +57,6 @@ async function readFlow(name: string, fields: Fields<FlowKey>, position: Positio
   reading.expressions.takeImpure();
   const inputs = from === undefined ? [] : readInputs(from, reading);
   const impure = reading.expressions.takeImpure();
-  if (from?.kind === 'list' && from.items.length === 0) reading.reader.diagnostics.error(positionOf(from), 'schema/empty', '"from" must name a topic');
   const steps = await readSteps(fields.get('steps'), reading);
   const outputs = to === undefined ? [] : await readOutputs(to, reading);
   return { flow: { name, from: inputs, steps, to: outputs, position }, impure };

@@ -13,7 +13,10 @@ type Reading = Partial<Pick<TopicInput, 'key' | 'value' | 'start' | 'timestamp'>
 
 /** `from` in its short and long forms, in the order written. */
 export function readInputs(node: TreeNode, declarations: Declarations, defaults: Reading = {}): Input[] {
-  if (node.kind === 'list') return node.items.flatMap((item) => readInputs(item, declarations, defaults));
+  if (node.kind === 'list') {
+    if (node.items.length === 0) declarations.reader.diagnostics.error(positionOf(node), 'schema/empty', '"from" must name a topic');
+    return node.items.flatMap((item) => readInputs(item, declarations, defaults));
+  }
   if (node.kind === 'scalar') return [readNamed(node, declarations, defaults)].filter((input) => input !== undefined);
   const { reader } = declarations;
   const fields = reader.fields(node, INPUT_KEYS, 'from');
@@ -92,7 +95,7 @@ function readStart(node: TreeNode | undefined, { reader }: Declarations): StartO
     const at = parseInstant(text);
     return word ?? (ago !== undefined ? { ago } : at !== undefined ? { at } : undefined);
   };
-  return reader.quantity(node, 'start', parse, 'start', 'earliest, latest, committed, a duration as 2h, or an instant as 2024-01-01T00:00:00Z');
+  return reader.quantity(node, 'start', parse, 'schema/start', 'earliest, latest, committed, a duration as 2h, or an instant as 2024-01-01T00:00:00Z');
 }
 
 const EXTRACTORS = ['record', 'skip-invalid', 'partition-time', 'wall-clock'] as const;

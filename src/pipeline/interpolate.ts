@@ -15,7 +15,10 @@ export interface Literal {
 
 export type Variables = Readonly<Record<string, string | undefined>>;
 
-const VARIABLE = /\$\{([A-Z_][A-Z0-9_]*)/y;
+/** What begins as a variable, misnamed ones too: text that only looks like one is doubled, `$${`. */
+const VARIABLE = /\$\{([A-Za-z_][A-Za-z0-9_]*)/y;
+
+const NAME = /^[A-Z_][A-Z0-9_]*$/;
 
 /** One `${…}`, or a run of text. */
 type Piece = { readonly text: string } | { readonly name: string; readonly fallback: string | undefined; readonly at: number; readonly length: number };
@@ -84,7 +87,10 @@ function variableAt(node: ScalarNode, at: number, name: string, diagnostics: Dia
     );
   }
   if (close === -1) return reportUnclosed(node, at, diagnostics);
-  if (operator !== undefined) return diagnostics.error(positionOf(node, at), 'env/name', 'a variable name has upper-case letters, digits and _ only');
+  if (operator !== undefined || !NAME.test(name)) {
+    const fix = operator === undefined ? `\${${name.toUpperCase()}}, or $\${${name}} for the characters themselves` : undefined;
+    return diagnostics.error(positionOf(node, at), 'env/name', 'a variable name has upper-case letters, digits and _ only', fix);
+  }
   const said = rest.slice(0, close);
   const fallback = said === '' ? undefined : said.replace(/^:-?/, '');
   return { name, fallback, at, length: 2 + name.length + close + 1 };

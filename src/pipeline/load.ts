@@ -11,6 +11,7 @@ import { type FileAccess, readFileKeys } from './file-keys.js';
 import { checkFlows } from './flow-checks.js';
 import { readFlows } from './flows.js';
 import { readTopics } from './inputs.js';
+import { checkInternalTopics } from './internal-topics.js';
 import type { Variables } from './interpolate.js';
 import { readKafka } from './kafka-settings.js';
 import { DEAD_LETTER_KEYS, TOP_KEYS } from './keys.js';
@@ -57,7 +58,7 @@ export async function loadPipeline(files: readonly string[], options: LoadOption
   }
   const merged =
     diagnostics.errorCount > 0 ? undefined : trees.reduce<TreeNode | undefined>((earlier, later) => (earlier ? mergeTrees(earlier, later) : later), undefined);
-  const pipeline = merged?.kind === 'map' ? await readPipeline(merged, { ...options, readFile }, diagnostics) : undefined;
+  const pipeline = merged?.kind === 'map' ? await readPipeline(merged, { ...options, readFile }, files, diagnostics) : undefined;
   return { pipeline: diagnostics.errorCount > 0 ? undefined : pipeline, diagnostics: diagnostics.sorted(files) };
 }
 
@@ -73,6 +74,7 @@ type TopKey = keyof typeof TOP_KEYS;
 async function readPipeline(
   tree: MapNode,
   options: LoadOptions & { readFile(path: string): Promise<string> },
+  files: readonly string[],
   diagnostics: Diagnostics,
 ): Promise<Pipeline | undefined> {
   const { env: variables, processors, formats, readFile } = options;
@@ -98,15 +100,16 @@ async function readPipeline(
   const kafkaNode = top.get('kafka');
   const kafka = kafkaNode && readKafka(kafkaNode, reader);
   const found = await readFlows(top, declarations);
-  checkFlows(found, [...stores.values()], diagnostics);
+  checkFlows(found, { stores: [...stores.values()], deadLetter, diagnostics });
   const settings = {
     batch: readBatch(top.get('batch'), reader),
     commit: readCommit(top.get('commit'), reader),
     cacheBytes: readCache(top.get('cache'), reader),
   };
-  const tests = readTests(top.get('tests'), found.flows, declarations);
-  if (name === undefined || kafka === undefined) return undefined;
+  const tests = readTests(top.get('tests'), found.flows, declarations, files);
+  if (name === undefined || kafka === undefined || diagnostics.errorCount > 0) return undefined;
   const position = positionOf(top.get('name') ?? tree);
+  checkInternalTopics({ name, position, flows: found.flows, stores: [...stores.values()] }, diagnostics);
   return { name, position, kafka, guarantee, onError: base.onError, deadLetter, ...settings, stores: [...stores.values()], flows: found.flows, tests };
 }
 

@@ -8,6 +8,7 @@ import { positionOf, type TreeNode } from './tree.js';
 /** `to` in its short and long forms; a list writes to all (R4). */
 export async function readOutputs(node: TreeNode, declarations: Declarations): Promise<Output[]> {
   const outputs: Output[] = [];
+  if (node.kind === 'list' && node.items.length === 0) declarations.reader.diagnostics.error(positionOf(node), 'schema/empty', '"to" must name a topic');
   for (const item of node.kind === 'list' ? node.items : [node]) {
     const output = item.kind === 'map' ? await readLong(item, declarations) : readShort(item, declarations);
     if (output !== undefined) outputs.push(output);
@@ -48,6 +49,8 @@ async function readLong(node: TreeNode, declarations: Declarations): Promise<Out
   const route = expressions.expression(routeNode, { key: 'route', operation: 'route', flow: node.kind === 'map' && node.flow });
   const allowed = fields.get('topics');
   if (allowed === undefined) return reader.diagnostics.error(positionOf(node), 'schema/required', '"topics" is missing: the topics that the route may give');
+  if (allowed.kind === 'list' && allowed.items.length === 0)
+    return reader.diagnostics.error(positionOf(allowed), 'schema/empty', '"topics" must name a topic that the route may give');
   const topics = (reader.list(allowed, 'topics')?.items ?? []).map((item) => readTopic(item, declarations)?.topic).filter((topic) => topic !== undefined);
   return route && { to: { route, topics }, key, value, partitioner, position: positionOf(node) };
 }

@@ -93,15 +93,15 @@ export class Reader {
   }
 
   duration(node: TreeNode | undefined, what: string): number | undefined {
-    return this.quantity(node, what, parseDuration, 'duration', 'a duration: one integer and one unit, as 500ms, 30s, 5m, 2h or 7d');
+    return this.quantity(node, what, parseDuration, 'schema/duration', 'a duration: one integer and one unit, as 500ms, 30s, 5m, 2h or 7d');
   }
 
   size(node: TreeNode | undefined, what: string): number | undefined {
-    return this.quantity(node, what, parseSize, 'size', 'a size: one integer and one unit, as 64MB (10^6 bytes) or 64MiB (2^20)');
+    return this.quantity(node, what, parseSize, 'schema/size', 'a size: one integer and one unit, as 64MB (10^6 bytes) or 64MiB (2^20)');
   }
 
   instant(node: TreeNode | undefined, what: string): number | undefined {
-    return this.quantity(node, what, parseInstant, 'instant', 'an instant: ISO 8601 with a zone, as 2024-01-01T00:00:00Z');
+    return this.quantity(node, what, parseInstant, 'schema/instant', 'an instant: ISO 8601 with a zone, as 2024-01-01T00:00:00Z');
   }
 
   quantity<T>(node: TreeNode | undefined, what: string, parse: (text: string) => T | undefined, code: string, expected: string): T | undefined {
@@ -112,7 +112,7 @@ export class Reader {
     const value = parse(literal.text);
     if (value !== undefined) return value;
     const shown = shownText(node);
-    return this.diagnostics.error(positionOf(node), `schema/${code}`, `${what}${shown === undefined ? '' : ` is ${shown}, which`} is not ${expected}`);
+    return this.diagnostics.error(positionOf(node), code, `${what}${shown === undefined ? '' : ` is ${shown}, which`} is not ${expected}`);
   }
 
   /** YAML as plain data, `${…}` replaced. */

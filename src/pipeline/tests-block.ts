@@ -3,29 +3,30 @@ import type { Declarations } from './declarations.js';
 import type { Fields } from './fields.js';
 import { allOutputs, allSteps, topicsOf } from './flow-checks.js';
 import { TEST_KEYS, TEST_RECORD_KEYS } from './keys.js';
-import type { Flow, PipelineTest, TestRecord } from './model.js';
+import type { Flow, PipelineTest, TestRecord, TopicInput } from './model.js';
 import { parseDuration, parseInstant } from './quantities.js';
 import { isNull, type MapNode, positionOf, type TreeNode } from './tree.js';
 
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
 
-/** `tests:`, checked in shape and in the names it uses. */
-export function readTests(node: TreeNode | undefined, flows: readonly Flow[], declarations: Declarations): PipelineTest[] {
-  const block = new TestsBlock(flows, declarations);
+/** `tests:`, checked in shape and in the names it uses. `files` are the application's, later ones laid over earlier ones. */
+export function readTests(node: TreeNode | undefined, flows: readonly Flow[], declarations: Declarations, files: readonly string[]): PipelineTest[] {
+  const block = new TestsBlock(flows, declarations, files);
   return (declarations.reader.list(node, 'tests')?.items ?? []).map((item) => block.test(item)).filter((test) => test !== undefined);
 }
 
 class TestsBlock {
-  private readonly inputs: ReadonlyMap<string, string>;
+  private readonly inputs: ReadonlyMap<string, TopicInput>;
   private readonly outputs: ReadonlySet<string>;
   /** undefined where a plugin may name stores of its own. */
   private readonly stores: ReadonlySet<string> | undefined;
 
   constructor(
-    flows: readonly Flow[],
+    private readonly flows: readonly Flow[],
     private readonly declarations: Declarations,
+    private readonly files: readonly string[],
   ) {
-    this.inputs = new Map(flows.flatMap(({ from }) => from.flatMap((input) => (input.kind === 'topic' ? [[input.topic, input.key] as const] : []))));
+    this.inputs = new Map(flows.flatMap(({ from }) => from.flatMap((input) => (input.kind === 'topic' ? [[input.topic, input] as const] : []))));
     const written = flows.flatMap((flow) => allOutputs(flow).flatMap(topicsOf));
     this.outputs = new Set(declarations.deadLetter === undefined ? written : [...written, declarations.deadLetter]);
     const steps = flows.flatMap(({ name, steps: list }) => allSteps(list).map((step) => ({ flow: name, step })));
@@ -108,8 +109,17 @@ class TestsBlock {
         positionOf(key),
         'tests/unknown-topic',
         `the pipeline ${verb} no topic "${name}"${didYouMean(name, [...topics, ...declared.keys()])}`,
+        this.fixOfLaterTopics(key),
       );
     return topic;
+  }
+
+  /** Where a file laid over the tests has changed what is read or written, its tests may be removed with it. */
+  private fixOfLaterTopics(key: TreeNode): string | undefined {
+    const rank = this.files.indexOf(key.source.file);
+    const places = this.flows.flatMap((flow) => [...flow.from, ...allOutputs(flow)]).map(({ position }) => position.file);
+    const later = places.find((file) => this.files.indexOf(file) > rank);
+    return later === undefined ? undefined : `tests: null in ${later}, which names other topics`;
   }
 
   private expectStores(node: TreeNode | undefined): PipelineTest['expectStores'] {
@@ -125,29 +135,29 @@ class TestsBlock {
     return expected;
   }
 
-  private records(node: TreeNode, what: string, keyFormat: string | undefined): TestRecord[] {
+  private records(node: TreeNode, what: string, input: TopicInput | undefined): TestRecord[] {
     const items = this.declarations.reader.list(node, what)?.items ?? [];
-    return items.map((item) => (item.kind === 'map' ? this.record(item, keyFormat) : { value: this.declarations.reader.data(item) }));
+    return items.map((item) => (item.kind === 'map' ? this.record(item, input) : { value: this.declarations.reader.data(item) }));
   }
 
   /** A map is always a record; anything else is a bare value. */
-  private record(node: MapNode, keyFormat: string | undefined): TestRecord {
+  private record(node: MapNode, input: TopicInput | undefined): TestRecord {
     const { reader } = this.declarations;
     const fields = reader.fields(node, TEST_RECORD_KEYS, 'a record');
     if (fields === undefined) return {};
     const record: Mutable<TestRecord> = {};
     const key = fields.raw('key');
     const value = fields.raw('value');
-    if (key !== undefined) record.key = this.key(key, keyFormat);
+    if (key !== undefined) record.key = this.key(key, input?.key);
     if (value !== undefined) record.value = reader.data(value);
     const raw = reader.text(fields.get('raw'), 'raw');
     if (raw !== undefined && value !== undefined)
       reader.diagnostics.error(fields.keyPosition('raw'), 'schema/both-forms', '"raw" and "value" say the same thing; keep one');
     const numbers = {
-      at: this.at(fields),
+      at: this.at(fields, input),
       partition: reader.integer(fields.get('partition'), 'partition', { min: 0, max: 1000 }),
       times: reader.integer(fields.get('times'), 'times', { min: 1, max: 1_000_000 }),
-      everyMs: reader.quantity(fields.get('every'), 'every', parseDuration, 'duration', 'a duration, as 5m'),
+      everyMs: reader.quantity(fields.get('every'), 'every', parseDuration, 'schema/duration', 'a duration, as 5m'),
     };
     const headers = this.headers(fields.get('headers'));
     const given = Object.entries({ ...numbers, raw, headers }).filter(([, one]) => one !== undefined);
@@ -162,10 +172,19 @@ class TestsBlock {
     return key;
   }
 
-  private at(fields: Fields<'at'>): number | undefined {
+  /** Only an input that reads timestamps in a way of its own can be sent a negative one. */
+  private at(fields: Fields<'at'>, input: TopicInput | undefined): number | undefined {
     const node = fields.get('at');
-    const parse = (text: string): number | undefined => parseInstant(text) ?? (/^\d{1,15}$/.test(text) ? Number(text) : undefined);
-    return this.declarations.reader.quantity(node, 'at', parse, 'instant', 'an instant: ISO 8601 with a zone, or epoch milliseconds');
+    const parse = (text: string): number | undefined => parseInstant(text) ?? (/^-?\d{1,15}$/.test(text) ? Number(text) : undefined);
+    const { reader } = this.declarations;
+    const at = reader.quantity(node, 'at', parse, 'schema/instant', 'an instant: ISO 8601 with a zone, or epoch milliseconds');
+    const refused = at !== undefined && at < 0 && (input === undefined || input.timestamp === 'record');
+    if (!refused) return at;
+    return reader.diagnostics.error(
+      fields.keyPosition('at'),
+      'schema/range',
+      'at is before 1970, so the timestamp would be negative, which no record may have',
+    );
   }
 
   private headers(node: TreeNode | undefined): TestRecord['headers'] {

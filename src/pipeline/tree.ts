@@ -68,6 +68,9 @@ const STYLES: Readonly<Record<string, ScalarStyle>> = {
   BLOCK_FOLDED: 'folded',
 };
 
+/** How many nodes aliases may stand for in one file, each counted as often as it is reached. */
+const MOST_BY_ALIASES = 50_000;
+
 /** Turns a parsed document into a tree; undefined when it holds nothing. */
 export function treeOf(document: Document, source: SourceText, diagnostics: Diagnostics): TreeNode | undefined {
   return document.contents === null ? undefined : new TreeBuilder(document, source, diagnostics).node(document.contents as YamlNode);
@@ -76,6 +79,10 @@ export function treeOf(document: Document, source: SourceText, diagnostics: Diag
 class TreeBuilder {
   private readonly done = new Map<YamlNode, TreeNode>();
   private readonly underWay = new Set<YamlNode>();
+  /** Nodes in what a list or map holds, itself and what its aliases stand for included; a scalar is one. */
+  private readonly sizes = new Map<TreeNode, number>();
+  /** Sum over the aliases as written: what the whole tree has beyond the nodes written out. */
+  private byAliases = 0;
 
   constructor(
     private readonly document: Document,
@@ -90,7 +97,21 @@ class TreeBuilder {
     const node = this.build(yaml);
     this.underWay.delete(yaml);
     this.done.set(yaml, node);
+    this.measure(node);
     return node;
+  }
+
+  private measure(node: TreeNode): void {
+    if (node.kind === 'scalar' || this.sizes.has(node)) return;
+    const children = node.kind === 'list' ? node.items : [...node.entries.values()].map(({ value }) => value);
+    this.sizes.set(
+      node,
+      children.reduce((sum, child) => sum + this.sizeOf(child), 1),
+    );
+  }
+
+  private sizeOf(node: TreeNode): number {
+    return this.sizes.get(node) ?? 1;
   }
 
   private build(yaml: YamlNode): TreeNode {
@@ -114,12 +135,23 @@ class TreeBuilder {
   }
 
   private alias(yaml: Alias): TreeNode {
-    const target = yaml.resolve(this.document);
-    if (target !== undefined && !this.underWay.has(target)) return this.node(target);
+    const exhausted = this.byAliases > MOST_BY_ALIASES;
+    const target = exhausted ? undefined : yaml.resolve(this.document);
+    if (target !== undefined && !this.underWay.has(target)) return this.expanded(this.node(target), yaml);
     const bounds = this.bounds(yaml);
     const why = target === undefined ? 'this alias has no anchor before it; quote a text that begins with *' : 'this alias stands inside its own anchor';
-    this.diagnostics.error(this.source.positionAt(bounds.start), 'yaml/alias', why);
+    if (!exhausted) this.diagnostics.error(this.source.positionAt(bounds.start), 'yaml/alias', why);
     return { ...bounds, kind: 'scalar', value: null, text: '', style: 'plain', tag: undefined };
+  }
+
+  /** The target, counted: aliases of aliases would else make a file of a few lines too large to walk. */
+  private expanded(target: TreeNode, yaml: Alias): TreeNode {
+    this.byAliases += this.sizeOf(target);
+    if (this.byAliases > MOST_BY_ALIASES) {
+      const message = `the aliases up to this one stand for more than ${MOST_BY_ALIASES} values; write less by alias`;
+      this.diagnostics.error(this.source.positionAt(this.bounds(yaml).start), 'yaml/aliases', message);
+    }
+    return target;
   }
 
   private map(yaml: YAMLMap): MapNode {

@@ -45,7 +45,7 @@ export class Commit {
     private readonly options: {
       member: GroupMember;
       sink: Sink;
-      /** Keeps reading until the group has answered: its answers come with reading. */
+      /** Keeps reading meanwhile: the group's answers come with reading, and a slow broker must not cost the membership (C6). */
       readOnFor: (answer: Promise<void>) => Promise<void>;
       metrics: EngineMetrics;
       now: () => number;
@@ -71,7 +71,7 @@ export class Commit {
 
   /** Throws OutputsLost for step 1, again and again until `rewound`, and what the group member said for step 2. */
   async run(owned: readonly OwnedTask[], attempt: CommitAttempt = { abandoned: false }): Promise<void> {
-    const { member, sink, metrics, now } = this.options;
+    const { member, sink, readOnFor, metrics, now } = this.options;
     if (this.lost) throw this.lost;
     const refresh = this.refreshDue;
     const offsets = this.offsetsOf(owned, refresh);
@@ -82,7 +82,7 @@ export class Commit {
     }
 
     const started = performance.now();
-    await sink.flush().catch((error: unknown) => {
+    await readOnFor(sink.flush()).catch((error: unknown) => {
       this.lost = new OutputsLost(error);
       throw this.lost;
     });

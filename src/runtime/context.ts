@@ -60,10 +60,12 @@ export class NodeContext implements ProcessorContext {
   }
 
   forward(record: StreamRecord | RecordInit<unknown, unknown>, child?: string): void {
+    this.mayForward();
     this.forwarding.one(this.adopt(record), child);
   }
 
   forwardBatch(records: readonly StreamRecord[], child?: string): void {
+    this.mayForward();
     if (records.length === 0) return;
     const untouched = !this.foreign && records.every((record) => record.topic !== null || this.current === undefined);
     this.forwarding.many(untouched ? records : records.map((record) => this.adopt(record)), child);
@@ -138,6 +140,14 @@ export class NodeContext implements ProcessorContext {
     if (this.phase === 'batch') throw new Error(`context.${property} has no meaning in processBatch; read it from each record (R2)`);
     if (this.current === undefined) throw new Error(`context.${property} is only there while a record is processed`);
     return this.current;
+  }
+
+  /** What is forwarded between batches belongs to none: it would be neither undone nor committed with its input (B6, C2). */
+  private mayForward(): void {
+    if (this.phase !== 'idle') return;
+    throw new FatalError('step/forward-outside', `step "${this.node}" forwards a record when no batch is under way`, {
+      fix: 'await what is asynchronous in process or processBatch, or forward from a callback of context.schedule',
+    });
   }
 
   private mayChangeSchedules(): void {

@@ -40,7 +40,10 @@ export async function checkPlan(plan: Plan, admin: TopicAdmin): Promise<void> {
   const now = new Map(described.map((topic) => [topic.name, topic.partitions]));
   for (const { topic: lead, subtopology } of plan.leads) {
     for (const topic of subtopology.topics) {
-      const partitions = now.get(topic) ?? 0;
+      const partitions = now.get(topic);
+      if (partitions === undefined) {
+        throw new ConfigError('topic/missing', `the topic "${topic}" does not exist any more`, { fix: 'make it again, or take it out of the pipeline' });
+      }
       if (partitions <= Math.max(plan.count(lead), now.get(lead) ?? 0)) continue;
       throw new ConfigError(
         'topic/outgrew-lead',
@@ -64,7 +67,7 @@ async function countPartitions(topology: Topology, admin: TopicAdmin, deadLetter
     if (counts.has(topic) || internal.has(topic)) continue;
     const position = node?.position ? `${node.position.file}:${node.position.line}:${node.position.column}: ` : '';
     throw new ConfigError('topic/missing', `${position}the topic "${topic}" does not exist`, {
-      fix: `create it, for example: kafka-topics.sh --create --topic ${topic} --partitions 4`,
+      fix: `correct the name, or create the topic: kafka-topics.sh --bootstrap-server HOST:PORT --create --topic ${topic} --partitions N`,
     });
   }
   return counts;

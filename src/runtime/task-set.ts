@@ -25,9 +25,9 @@ export class TaskSet {
     return [...this.queues.values()].map((queue) => queue.partition);
   }
 
-  /** Where each partition is to be read next. */
+  /** Where each partition that stays is to be read next. */
   get positions(): PartitionOffset[] {
-    return [...this.queues.values()].map((queue) => ({ ...queue.partition, offset: queue.position }));
+    return [...this.queues.values()].filter((queue) => !queue.closed).map((queue) => ({ ...queue.partition, offset: queue.position }));
   }
 
   get dirty(): boolean {

@@ -1,8 +1,8 @@
 import { RetriableError } from '../core/errors.js';
 
-const INTERVAL_MS = 5 * 60_000;
+const INTERVAL_MS = 60_000;
 
-/** Repeats a check every five minutes beside the loop; a cluster out of reach is no finding. */
+/** Repeats a check every minute beside the loop; a cluster out of reach is no finding. */
 export class Watch {
   private timer: NodeJS.Timeout | undefined;
 

@@ -3,7 +3,7 @@ import { DeliveryError, KstreamdError, messageOf, RetriableError, TaskMigratedEr
 import type { Logger } from '../core/logger.js';
 import type { Metrics } from '../core/metrics.js';
 import type { ErrorPolicy } from '../core/policy.js';
-import type { GroupMember, PartitionReader, Sink, TopicAdmin, Transport } from '../core/transport.js';
+import { type GroupMember, type PartitionReader, partitionKey, type Sink, type TopicAdmin, type Transport } from '../core/transport.js';
 import type { Topology } from '../topology/topology.js';
 import { Assignment, type OpenTaskState } from './assignment.js';
 import { Commit, type CommitAttempt, OutputsLost, type OwnedTask } from './commit.js';
@@ -252,7 +252,7 @@ export class Worker {
     for (let request = this.requests.take(); request; request = this.requests.take()) {
       const { event, partitions, done, failed } = request;
       this.metrics.rebalanced(event);
-      this.options.logger.info({ event, partitions: partitions.map((one) => `${one.topic}-${one.partition}`) }, `partitions ${event}`);
+      if (partitions.length > 0) this.options.logger.info({ event, partitions: partitions.map(partitionKey) }, `partitions ${event}`);
       try {
         if (event === 'assigned') await this.assign(partitions, parts);
         else await this.giveUp(partitions, event === 'lost', parts);

@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import { messageOf, StoreError } from '../core/errors.js';
-import { bytesOfLatin1, latin1Of } from '../core/latin1.js';
 import type { ByteIterator, ByteRange, StoreReader, StoreWrites, TaskStorage, TaskStoreEngine } from '../core/store.js';
 import { type PartitionOffset, partitionKey } from '../core/transport.js';
 import { type Database, type LevelOptions, openDatabase } from './open-database.js';
@@ -30,9 +29,9 @@ class LevelStorage implements TaskStorage {
   async apply(changes: readonly StoreWrites[], positions: readonly PartitionOffset[]): Promise<void> {
     const batch = this.db.batch();
     for (const { store, writes } of changes) {
-      const prefix = latin1Of(Buffer.from(`${store}\0`));
+      const prefix = Buffer.from(`${store}\0`);
       for (const { name, value } of writes) {
-        const key = bytesOfLatin1(prefix + name);
+        const key = prefixed(prefix, name);
         if (value === null) batch.del(key);
         else batch.put(key, value);
       }
@@ -120,6 +119,13 @@ function joined(prefix: Buffer, key: Buffer): Buffer {
   const bytes = Buffer.allocUnsafe(prefix.length + key.length);
   bytes.set(prefix);
   bytes.set(key, prefix.length);
+  return bytes;
+}
+
+function prefixed(prefix: Buffer, name: string): Buffer {
+  const bytes = Buffer.allocUnsafe(prefix.length + name.length);
+  bytes.set(prefix);
+  bytes.write(name, prefix.length, 'latin1');
   return bytes;
 }
 

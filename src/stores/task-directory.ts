@@ -27,10 +27,21 @@ export const prepareTaskDirectory: PrepareTaskDirectory = async (task) => {
   if (!found && !task.persistent) return;
   if (found) check(found, task);
   const meta: Meta = { format: FORMAT, application: task.application, stores: { ...abandoned(found, task), ...described(task.stores) } };
-  await mkdir(task.directory, { recursive: true });
-  await writeFile(`${file}.new`, `${JSON.stringify(meta, null, 2)}\n`);
-  await rename(`${file}.new`, file);
+  await writeMeta(task.directory, file, meta);
 };
+
+async function writeMeta(directory: string, file: string, meta: Meta): Promise<void> {
+  try {
+    await mkdir(directory, { recursive: true });
+    await writeFile(`${file}.new`, `${JSON.stringify(meta, null, 2)}\n`);
+    await rename(`${file}.new`, file);
+  } catch (cause) {
+    throw new StoreError('store/open', `cannot write the state directory ${directory}: ${messageOf(cause)}`, {
+      cause,
+      fix: 'give the daemon write access to it, or name another with --state-dir',
+    });
+  }
+}
 
 async function readMeta(file: string): Promise<Meta | undefined> {
   let text: string;

@@ -13,7 +13,6 @@ const NOT_CODES = new Set(['application/json', 'text/plain', 'text/javascript', 
  */
 const COMPOSED: Readonly<Record<string, readonly string[]>> = {
   'record/${stage}': ['record/deserialize', 'record/process', 'record/serialize', 'record/produce', 'record/punctuate'],
-  'schema/${code}': ['schema/duration', 'schema/size', 'schema/instant'],
   '${area}/not-yet': ['schema/not-yet', 'format/not-yet'],
   'store/${what}': ['store/read', 'store/write'],
 };

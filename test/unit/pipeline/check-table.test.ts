@@ -281,7 +281,6 @@ const others: typeof rows = [
     'a circle of flows',
     'name: a\nkafka: h:1\nflows:\n  one: { from: "flow:two", to: x }\n  two: { from: "flow:one", to: y }\n',
     '4:16: error flow/cycle: flows read each other in a circle: one reads two reads one',
-    '5:16: error flow/cycle: flows read each other in a circle: two reads one reads two',
   ],
   ['a flow that nobody reads', 'name: a\nkafka: h:1\nfrom: a\n', '3:1: warning flow/unread: nothing reads the flow "main", and it has no "to"'],
   [
@@ -348,6 +347,93 @@ const others: typeof rows = [
     withSteps('- map: `${value.a}`'),
     '4:10: error expr/needs-quotes: YAML cannot read this expression unquoted (it begins with `)\n  fix: map: "`${value.a}`"',
   ],
+  ['a list of no outputs', 'name: a\nkafka: h:1\nfrom: a\nto: []\n', '4:5: error schema/empty: "to" must name a topic'],
+  ['a list of no topics in the long form', 'name: a\nkafka: h:1\nfrom: { topics: [] }\nto: b\n', '3:17: error schema/empty: "from" must name a topic'],
+  [
+    'a route to nowhere',
+    'name: a\nkafka: h:1\nfrom: a\nto: { route: value.x, topics: [] }\n',
+    '4:31: error schema/empty: "topics" must name a topic that the route may give',
+  ],
+  [
+    'a route without topics, which is still an output',
+    'name: a\nkafka: h:1\nfrom: a\nto: { route: value.x }\n',
+    '4:5: error schema/required: "topics" is missing: the topics that the route may give',
+  ],
+  [
+    'an input that is the dead letter topic',
+    'name: a\nkafka: h:1\nfrom: [a, dl]\nto: b\ndeadLetter: dl\n',
+    '3:11: error flow/dead-letter-loop: "dl" is the dead letter topic of this file, so a record that fails would go round for ever\n  fix: read it with a pipeline of its own',
+  ],
+  [
+    'a declared input that is the dead letter topic',
+    'name: a\nkafka: h:1\ntopics: { failed: dl }\nfrom: failed\nto: b\ndeadLetter: { topic: dl }\n',
+    '4:7: error flow/dead-letter-loop: "dl" is the dead letter topic of this file, so a record that fails would go round for ever\n  fix: read it with a pipeline of its own',
+  ],
+  ['a misspelt word under then', `${HEAD}onError: { then: nope }\n`, '5:18: error schema/enum: then cannot be "nope"; it is fail, skip or dead-letter'],
+  [
+    'a bad backoff',
+    `${HEAD}onError: { retry: 1, backoff: 5s..1s }\n`,
+    '5:31: error schema/backoff: backoff is "5s..1s", which is not two durations from the shorter to the longer, as 200ms..5s',
+  ],
+  [
+    'a bad start',
+    'name: a\nkafka: h:1\nfrom: { topic: a, start: first }\nto: b\n',
+    '3:26: error schema/start: start is "first", which is not earliest, latest, committed, a duration as 2h, or an instant as 2024-01-01T00:00:00Z',
+  ],
+  [
+    'a variable in lower case',
+    'name: ${app}\nkafka: h:1\nfrom: a\nto: b\n',
+    '1:7: error env/name: a variable name has upper-case letters, digits and _ only\n  fix: ${APP}, or $${app} for the characters themselves',
+  ],
+  [
+    'warning: a filter that keeps all',
+    withSteps('- filter: true'),
+    '4:13: warning expr/constant: true is the same for each record, so this filter keeps all records',
+  ],
+  [
+    'warning: a filter that keeps none',
+    withSteps('- filter: (0)'),
+    '4:14: warning expr/constant: 0 is the same for each record, so this filter keeps no record',
+  ],
+  ['a last arm whose condition is true', withSteps('- branch:', '    - if: value.a', '      to: x', '    - if: true')],
+  [
+    'a date in a comparison',
+    withSteps('- filter: value.d >= 2024-10-12'),
+    "4:24: error expr/looks-like-date: 2024-10-12 is a subtraction here: the number 2002\n  fix: '2024-10-12'",
+  ],
+  [
+    'a date with leading zeros in a comparison',
+    withSteps('- filter: value.d > 2024-08-09'),
+    "4:23: error expr/looks-like-date: 2024-08-09 is a subtraction here: the number 2007\n  fix: '2024-08-09'",
+  ],
+  [
+    'an instant in a comparison',
+    withSteps('- filter: "value.d > 2024-10-12T10:00:00Z && value.e"'),
+    "4:24: error expr/looks-like-date: 2024-10-12T10:00:00Z is not JavaScript here\n  fix: '2024-10-12T10:00:00Z'",
+  ],
+  ['a date in quotes in a comparison', withSteps("- filter: value.d > '2024-08-09'")],
+  [
+    'several properties that the daemon sets',
+    'name: a\nkafka:\n  brokers: h:1\n  client:\n    group.id: x\n    bootstrap.servers: h:2\n    metadata.broker.list: h:3\nfrom: a\nto: b\n',
+    '5:5: error kafka/owned: "group.id" belongs to the daemon; so do group.id, enable.auto.commit, isolation.level, transactional.id, partition.assignment.strategy and plugin.library.paths',
+    '6:5: error kafka/owned: "bootstrap.servers" has a key of its own\n  fix: kafka.brokers',
+    '7:5: error kafka/owned: "metadata.broker.list" has a key of its own\n  fix: kafka.brokers',
+  ],
+  [
+    'warning: a random key before state',
+    withSteps('- keyBy: Math.random()', '- count'),
+    '4:12: warning expr/impure: Math.random() gives something else when records are read again, and "count" after it keeps state\n  fix: use what the record holds, such as topic, partition and offset',
+  ],
+  [
+    'a test record before 1970',
+    `${HEAD}tests:\n  - name: t\n    send: { orders: [ { value: 1, at: 1969-12-31T23:59:59Z }, { value: 1, at: -5 } ] }\n`,
+    '7:35: error schema/range: at is before 1970, so the timestamp would be negative, which no record may have',
+    '7:75: error schema/range: at is before 1970, so the timestamp would be negative, which no record may have',
+  ],
+  [
+    'a test record before 1970 for an input that skips those',
+    'name: a\nkafka: h:1\nfrom: { topic: a, timestamp: skip-invalid }\nto: b\ntests:\n  - name: t\n    send: { a: [ { value: 1, at: -1 } ] }\n',
+  ],
 ];
 
 describe('what check says beside the table', () => {
@@ -366,5 +452,43 @@ describe('what check says beside the table', () => {
   test('several mistakes are reported at once', async () => {
     const said = await check(withSteps('- fliter: value.x', '- map: vlaue', '- count: { x: 1 }'));
     expect(said.map((line) => line.split(':').slice(0, 2).join(':'))).toEqual(['4:5', '5:10', '6:14']);
+  });
+
+  test('aliases of aliases end before they fill the memory', async () => {
+    const levels = [...'abcdefghi'].map(
+      (name, i, all) =>
+        `x-${name}: &${name} [${Array(9)
+          .fill(i === 0 ? '1' : `*${all[i - 1]}`)
+          .join(', ')}]\n`,
+    );
+    expect(await check(`${HEAD}${levels.join('')}env: { BOMB: *i }\n`)).toEqual([
+      '9:30: error yaml/aliases: the aliases up to this one stand for more than 50000 values; write less by alias',
+    ]);
+  });
+
+  test('aliases that stand for little are no bomb', async () => {
+    const shared = `x-row: &row { a: 1, b: [1, 2] }\nenv: { ROWS: [${Array(1000).fill('*row').join(', ')}] }\n`;
+    expect(await check(`${HEAD}${shared}`)).toEqual([]);
+  });
+
+  describe('the name of an internal topic', () => {
+    const named = (length: number, ...steps: string[]): string => withSteps(...steps).replace('name: app', `name: ${'n'.repeat(length)}`);
+    const rekeyed = ['- keyBy: value.id', '- count'];
+
+    test('is at most 249 characters long', async () => {
+      const room = 249 - '-main-keyBy-repartition'.length;
+      expect(await check(named(room, ...rekeyed))).toEqual([]);
+      const topic = `${'n'.repeat(room + 1)}-main-keyBy-repartition`;
+      expect(await check(named(room + 1, ...rekeyed))).toEqual([
+        `1:7: error topic/too-long: with this name the internal topic "${topic}" has 250 characters, and Kafka takes 249\n  fix: a name of at most ${room} characters`,
+      ]);
+    });
+
+    test('is the longest of those that the steps and their stores need', async () => {
+      const branch = ['- branch:', '    - steps:', '        - keyBy: value.id', '          name: by-customer', '- count'];
+      expect((await check(named(240, ...branch)))[0]).toContain('-main-by-customer-repartition" has 269 characters');
+      expect((await check(named(240, '- count')))[0]).toContain('-main-count-changelog" has 261 characters');
+      expect(await check(named(240, '- keyBy: value.id'))).toEqual([]);
+    });
   });
 });

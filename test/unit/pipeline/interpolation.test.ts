@@ -30,7 +30,11 @@ describe('${VAR}', () => {
     ['${A}-${B:two}', { A: 'one' }, 'one-two'],
     ['$${N}', { N: '5' }, '${N}'],
     ['$$${N}', { N: '5' }, '$${N}'],
-    ['${lower}', { lower: '5' }, '${lower}'],
+    ['${lower}', { lower: '5' }, 'env/name'],
+    ['${Mixed:5}', {}, 'env/name'],
+    ['${a.b}', {}, 'env/name'],
+    ['$${lower}', { lower: '5' }, '${lower}'],
+    ['${1}', {}, '${1}'],
     ['$N', { N: '5' }, '$N'],
     ['${N}', {}, 'env/unset'],
     ['${N}', { N: '' }, 'env/unset'],
@@ -92,8 +96,16 @@ describe('xxxFile', () => {
     expect(options.evaluate({})).toBe('12');
   });
 
-  test('of no file', async () => {
-    expect(await check(sasl('passwordFile: /none'))).toEqual(['4:79: error file/not-found: the file of "passwordFile" does not exist']);
+  test('of no file says where it looked', async () => {
+    const message = (file: string): string => `4:79: error file/not-found: the file ${file} of "passwordFile" does not exist`;
+    expect(await check(sasl('passwordFile: /none'))).toEqual([`${message('/none')}\n  fix: create the file, or correct the path`]);
+    expect(await check(sasl('passwordFile: ./none'))).toEqual([
+      `${message(`${process.cwd()}/none`)}\n  fix: create the file, or correct the path: it starts at the directory of p.yaml`,
+    ]);
+  });
+
+  test('of no file does not show what a variable holds', async () => {
+    expect((await check(sasl('passwordFile: "${PASSWORD}"'), { PASSWORD: 's3cret' }))[0]).toMatch(/the file of "passwordFile" does not exist/);
   });
 
   test('and both forms at once', async () => {

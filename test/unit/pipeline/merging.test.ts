@@ -45,6 +45,20 @@ describe('-f', () => {
     ]);
   });
 
+  test('a later file with other topics may remove the tests', async () => {
+    const base = `${BASE}tests: [ { name: t, send: { orders: [a] } } ]\n`;
+    const said = '7:29: error tests/unknown-topic: the pipeline reads no topic "orders"';
+    expect(await check({ 'p.yaml': base, 'prod.yaml': 'from: sales\n' })).toEqual([`${said}\n  fix: tests: null in prod.yaml, which names other topics`]);
+    expect(await check({ 'p.yaml': base, 'prod.yaml': 'from: sales\ntests: null\n' })).toEqual([]);
+  });
+
+  test('a misspelt topic in a later file’s tests is that file’s own', async () => {
+    const tests = 'tests: [ { name: t, send: { ordesr: [a] } } ]\n';
+    expect(await check({ 'p.yaml': BASE, 'tests.yaml': tests })).toEqual([
+      'tests.yaml:1:29: error tests/unknown-topic: the pipeline reads no topic "ordesr"; did you mean "orders"?',
+    ]);
+  });
+
   test('an anchor ends with its file', async () => {
     expect(await check({ 'p.yaml': BASE.replace('out', '&o out'), 'prod.yaml': 'deadLetter: *o\n' })).toEqual([
       'prod.yaml:1:13: error yaml/alias: this alias has no anchor before it; quote a text that begins with *',
