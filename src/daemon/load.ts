@@ -16,8 +16,8 @@ export async function loadApplication(files: readonly string[], env: Readonly<Re
   const { pipeline, diagnostics } = await loadPipeline(files, {
     env,
     processors: builtinProcessors,
-    resolvePlugin: (specifier, fromFile) => resolvePlugin(specifier, fromFile, version === undefined ? {} : { version }),
-    resolvePartitioner,
+    resolvePlugin: (specifier, fromFile) => resolvePlugin(specifier, fromFile, { version }),
+    resolvePartitioner: (specifier, fromFile) => resolvePartitioner(specifier, fromFile, { version }),
     formats: formatNames,
   });
   const refused = pipeline && compileFinding(pipeline);

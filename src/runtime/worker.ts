@@ -110,9 +110,9 @@ export class Worker {
     this.wake.notify();
   }
 
-  /** Resolves when this instance alone runs all tasks and has processed and committed everything in their topics. */
+  /** Resolves when this instance alone runs all tasks and has processed and committed everything in their topics, or is stopped. */
   async caughtUp(): Promise<void> {
-    while (!(await this.isCaughtUp())) await new Promise((resolve) => setTimeout(resolve, CAUGHT_UP_POLL_MS));
+    while (!this.stopping && !(await this.isCaughtUp())) await new Promise((resolve) => setTimeout(resolve, CAUGHT_UP_POLL_MS));
   }
 
   private async isCaughtUp(): Promise<boolean> {
