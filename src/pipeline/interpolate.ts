@@ -77,7 +77,7 @@ function variableAt(node: ScalarNode, at: number, name: string, diagnostics: Dia
   const rest = node.text.slice(at + 2 + name.length);
   const close = rest.indexOf('}');
   const operator = /^(?::[?+]|[^:}])/.exec(rest)?.[0];
-  if (operator !== undefined && '?+-:?:+'.includes(operator)) {
+  if (NAME.test(name) && operator !== undefined && '?+-:?:+'.includes(operator)) {
     const fix = operator === '-' ? `\${${name}:-…}` : undefined;
     return diagnostics.error(
       positionOf(node, at + 2 + name.length),

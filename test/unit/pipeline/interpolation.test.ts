@@ -33,6 +33,7 @@ describe('${VAR}', () => {
     ['${lower}', { lower: '5' }, 'env/name'],
     ['${Mixed:5}', {}, 'env/name'],
     ['${a.b}', {}, 'env/name'],
+    ['${lower:?x}', {}, 'env/name'],
     ['$${lower}', { lower: '5' }, '${lower}'],
     ['${1}', {}, '${1}'],
     ['$N', { N: '5' }, '$N'],
