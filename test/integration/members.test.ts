@@ -16,7 +16,7 @@ afterAll(() => kafka.close());
 
 /** The partitions that log lines of this kind name, in order. */
 function partitionsOf(daemon: DaemonProcess, event: 'assigned' | 'revoked' | 'lost'): number[] {
-  return daemon.log.filter((line) => line['event'] === event).flatMap((line) => (line['partitions'] as string[]).map((name) => Number(name.split('-').at(-1))));
+  return daemon.log.filter((line) => line.event === event).flatMap((line) => (line.partitions as string[]).map((name) => Number(name.split('-').at(-1))));
 }
 
 describe('two processes of a stateless pipeline', () => {

@@ -7,7 +7,7 @@ import { KafkaData } from './kafka-data.js';
 import { Scratch, unique } from './scratch.js';
 
 /** Long enough for clients to lose their connections and their sessions to be questioned; the full outage when asked for. */
-const OUTAGE_MS = process.env['KSTREAMD_LONG_TESTS'] === '1' ? 20_000 : 8_000;
+const OUTAGE_MS = process.env.KSTREAMD_LONG_TESTS === '1' ? 20_000 : 8_000;
 const KEYS = 5_000;
 const input = new CountedInput(300_000, KEYS);
 

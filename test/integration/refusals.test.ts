@@ -76,7 +76,7 @@ const refusals: readonly Refusal[] = [
     code: 2,
     says: () => [
       'error topic/missing: FILE:3:7: the topic "no-such-topic" does not exist',
-      '  fix: create it, for example: kafka-topics.sh --create --topic no-such-topic --partitions 4',
+      '  fix: correct the name, or create the topic: kafka-topics.sh --bootstrap-server HOST:PORT --create --topic no-such-topic --partitions N',
     ],
   },
   {
@@ -85,7 +85,7 @@ const refusals: readonly Refusal[] = [
     code: 2,
     says: () => [
       'error topic/missing: FILE:4:5: the topic "no-such-topic" does not exist',
-      '  fix: create it, for example: kafka-topics.sh --create --topic no-such-topic --partitions 4',
+      '  fix: correct the name, or create the topic: kafka-topics.sh --bootstrap-server HOST:PORT --create --topic no-such-topic --partitions N',
     ],
   },
   {

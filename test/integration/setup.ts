@@ -10,7 +10,7 @@ declare module 'vitest' {
 
 /** One broker for the whole run, or the cluster that KAFKA_BROKERS names. */
 export default async function setup({ provide }: TestProject): Promise<(() => Promise<void>) | undefined> {
-  const external = process.env['KAFKA_BROKERS'];
+  const external = process.env.KAFKA_BROKERS;
   if (external) {
     provide('brokers', external);
     return undefined;
