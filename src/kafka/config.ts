@@ -41,7 +41,7 @@ export function consumerConfig(options: KafkaOptions, membership: Membership): P
     'allow.auto.create.topics': false,
     ...(classic ? { 'heartbeat.interval.ms': 1_000 } : {}), // hears of rebalances soon
     'fetch.queue.backoff.ms': 5, // the default of a second halves throughput
-    'fetch.wait.max.ms': 100, // a seek waits for the fetch that is under way
+    'fetch.wait.max.ms': 250, // a seek waits for the fetch that is under way
     'queued.min.messages': 20_000,
     'queued.max.messages.kbytes': 65_536,
     ...shared(options, 'consumer'),

@@ -14,7 +14,7 @@ import { promised, type StockConsumer, type StockError, type StockMessage, type 
 import { fulfilledWithin, Turns } from './turns.js';
 
 /** How long a consume call waits for a first record, in milliseconds; it holds a thread of the pool meanwhile. */
-const WAIT_MS = 100;
+const WAIT_MS = 200;
 const WAIT_WHEN_LEAVING_MS = 10;
 const SEEK_TIMEOUT_MS = 5_000;
 const FETCH_BEGINS_WITHIN_MS = 250;

@@ -11,7 +11,7 @@ const NO_SCOPE: Labels = {};
 
 const DELAY_QUANTILES = [0.5, 0.9, 0.99, 1];
 /** Each monitor wakes the process this often: an idle daemon should sleep. */
-const DELAY_RESOLUTION_MS = 50;
+const DELAY_RESOLUTION_MS = 100;
 const DEFAULT_METRICS_RESOLUTION_MS = 1000;
 
 /** A metric's declaration; a plugin's has labels of its own naming. */

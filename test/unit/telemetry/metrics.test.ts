@@ -186,13 +186,17 @@ describe('of the process', () => {
   test('a blocked event loop shows as delay', async () => {
     const metrics = create();
     const largest = 'kstreamd_event_loop_delay_seconds{quantile="1"}';
-    await vi.waitUntil(async () => {
-      await new Promise((resolve) => setTimeout(resolve, 25));
-      const end = performance.now() + 150;
-      while (performance.now() < end);
-      await new Promise((resolve) => setTimeout(resolve, 25));
-      return ((await exposed(metrics, largest)) ?? 0) > 0.1;
-    });
+    await vi.waitUntil(
+      async () => {
+        // The monitor ticks every 100 ms and tells the time between two ticks.
+        await new Promise((resolve) => setTimeout(resolve, 250));
+        const end = performance.now() + 400;
+        while (performance.now() < end);
+        await new Promise((resolve) => setTimeout(resolve, 25));
+        return ((await exposed(metrics, largest)) ?? 0) > 0.1;
+      },
+      { timeout: 10_000 },
+    );
   });
 
   test('scrape listeners run before each exposition', async () => {
