@@ -1,8 +1,9 @@
 import type { Position } from '../core/expression.js';
 import type { ErrorPolicy } from '../core/policy.js';
 import type { ProcessorDefinition } from '../core/processor.js';
+import type { Partitioner } from '../topology/nodes.js';
 import type { ExpressionCompiler, ImpureCall } from './expression.js';
-import type { Partitioner, Step, StoreSpec, TopicInput } from './model.js';
+import type { Step, StoreSpec, TopicInput } from './model.js';
 import type { Reader } from './reader.js';
 
 /** What `topics:` says about a topic; a `from` or `to` that names it says the rest. */

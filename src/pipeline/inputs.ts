@@ -1,10 +1,11 @@
 import { didYouMean } from '../core/closest.js';
 import type { Expression } from '../core/expression.js';
+import type { StartOffset } from '../topology/nodes.js';
 import { checkName, type Declarations, type TopicDeclaration } from './declarations.js';
 import type { Fields } from './fields.js';
 import { readFormat } from './format-names.js';
 import { INPUT_KEYS, TOPIC_KEYS } from './keys.js';
-import type { Input, StartOffset, TopicInput } from './model.js';
+import type { Input, TopicInput } from './model.js';
 import { parseDuration, parseInstant } from './quantities.js';
 import { RECORD_NAMES } from './scope.js';
 import { positionOf, type TreeNode } from './tree.js';

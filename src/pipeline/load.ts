@@ -1,6 +1,7 @@
 import { readFile as readFromDisk } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { ProcessorDefinition } from '../core/processor.js';
+import type { Partitioner } from '../topology/nodes.js';
 import { checkName, type Declarations, type PluginResolver } from './declarations.js';
 import { type Diagnostic, Diagnostics } from './diagnostics.js';
 import { parseDocument } from './documents.js';
@@ -16,7 +17,7 @@ import type { Variables } from './interpolate.js';
 import { readKafka } from './kafka-settings.js';
 import { DEAD_LETTER_KEYS, TOP_KEYS } from './keys.js';
 import { mergeTrees } from './merge.js';
-import type { Partitioner, Pipeline } from './model.js';
+import type { Pipeline } from './model.js';
 import { readBatch, readCache, readCommit } from './pace.js';
 import { Reader } from './reader.js';
 import { readStores } from './store-specs.js';

@@ -1,6 +1,7 @@
 import type { Expression, Position } from '../core/expression.js';
 import type { ErrorPolicy } from '../core/policy.js';
 import type { ProcessorDefinition } from '../core/processor.js';
+import type { Partitioner, StartOffset } from '../topology/nodes.js';
 
 /** A pipeline file, loaded, merged, checked and with every default filled in. */
 export interface Pipeline {
@@ -73,9 +74,6 @@ export interface TopicInput {
   readonly position: Position;
 }
 
-/** Where reading starts when the group has no offset; `at` in epoch milliseconds, `ago` in milliseconds. */
-export type StartOffset = 'earliest' | 'latest' | 'committed' | { readonly at: number } | { readonly ago: number };
-
 export interface Output {
   /** A topic, or a route over allowed topics. */
   readonly to: { readonly topic: string } | { readonly route: Expression; readonly topics: readonly string[] };
@@ -86,9 +84,6 @@ export interface Output {
   readonly partitioner: 'murmur2' | 'round-robin' | Partitioner;
   readonly position: Position;
 }
-
-/** Chooses a partition of `partitions` for a record's serialized key. */
-export type Partitioner = (key: Buffer | null, partitions: number, record: { topic: string; value: Buffer | null }) => number;
 
 export interface Step {
   /** Operation key as written: `count`, `use`, … */

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { ConfigError } from '../core/errors.js';
 import { defineProcessor, isProcessorDefinition, type Processor, type ProcessorDefinition } from '../core/processor.js';
 import type { StoreEngine } from '../core/store.js';
-import type { Partitioner } from './model.js';
+import type { Partitioner } from '../topology/nodes.js';
 import { type ImportOptions, importPlugin, type PluginExport } from './plugin-module.js';
 
 /**

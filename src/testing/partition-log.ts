@@ -61,7 +61,8 @@ export class PartitionLog {
   }
 }
 
-class LogBatch implements RawBatch {
+/** Some consecutive records of one partition. */
+export class LogBatch implements RawBatch {
   readonly length: number;
 
   constructor(

@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { RawBatch } from '../core/batch.js';
 import { type Logger, silentLogger } from '../core/logger.js';
 import { noMetrics } from '../core/metrics.js';
 import { partitionForKey } from '../core/murmur2.js';
@@ -19,6 +18,7 @@ import { serdeFor } from '../serdes/formats.js';
 import { memoryEngine } from '../stores/memory.js';
 import type { Topology } from '../topology/topology.js';
 import { ManualClock } from './manual-clock.js';
+import { LogBatch } from './partition-log.js';
 
 /** A record for the driver to send; bytes as they would stand in Kafka. */
 export interface DriverRecord {
@@ -200,7 +200,14 @@ export class TopologyDriver {
       this.waiting.set(key, []);
       const first = this.ends.get(`${key}/read`) ?? 0;
       this.ends.set(`${key}/read`, first + records.length);
-      queue.push(rawBatch(records, first));
+      const { topic, partition } = queue.partition;
+      queue.push(
+        new LogBatch(
+          topic,
+          partition,
+          records.map((record, i) => ({ ...record, offset: first + i })),
+        ),
+      );
     }
     const { batchSize = Number.POSITIVE_INFINITY } = this.options;
     for (let queue = task.nextQueue(() => true); queue; queue = task.nextQueue(() => true)) {
@@ -236,20 +243,4 @@ export class TopologyDriver {
   private partitionCount(topic: string): number {
     return this.options.partitions?.[topic] ?? 1;
   }
-}
-
-function rawBatch(records: readonly DriverOutput[], firstOffset: number): RawBatch {
-  const at = (index: number): DriverOutput => records[index] as DriverOutput;
-  const { topic, partition } = at(0);
-  return {
-    topic,
-    partition,
-    length: records.length,
-    offsetAt: (i) => firstOffset + i,
-    timestampAt: (i) => at(i).timestamp,
-    keyAt: (i) => at(i).key,
-    valueAt: (i) => at(i).value,
-    headersAt: (i) => at(i).headers,
-    bytes: records.reduce((sum, record) => sum + (record.key?.length ?? 0) + (record.value?.length ?? 0), 0),
-  };
 }

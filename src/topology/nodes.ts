@@ -7,7 +7,7 @@ import type { Serde } from '../core/serde.js';
 /** Epoch milliseconds of a record given what the broker stored and the partition's time so far; undefined skips the record (T3). */
 export type TimestampExtractor = (record: StreamRecord, partitionTime: number) => number | undefined;
 
-/** Where reading starts when the group has no offset for a partition. */
+/** Where reading starts when the group has no offset for a partition; `at` in epoch milliseconds, `ago` in milliseconds. */
 export type StartOffset = 'earliest' | 'latest' | 'committed' | { readonly at: number } | { readonly ago: number };
 
 interface NodeBase {
@@ -43,8 +43,8 @@ export interface ProcessorNode extends NodeBase {
   readonly atMostOne?: boolean | undefined;
 }
 
-/** Chooses the partition of an output; undefined leaves it to murmur2 (R4). */
-export type SinkPartitioner = (key: Buffer | null, partitions: number, record: { topic: string; value: Buffer | null }) => number;
+/** Chooses one of `partitions` for an output with this serialized key (R4). */
+export type Partitioner = (key: Buffer | null, partitions: number, record: { topic: string; value: Buffer | null }) => number;
 
 /** Writes to a topic, or to the one a route gives. */
 export interface SinkNode extends NodeBase {
@@ -52,7 +52,7 @@ export interface SinkNode extends NodeBase {
   readonly to: { readonly topic: string } | { readonly route: (record: StreamRecord) => unknown; readonly topics: readonly string[] };
   readonly key: Serde<unknown>;
   readonly value: Serde<unknown>;
-  readonly partitioner?: 'murmur2' | 'round-robin' | SinkPartitioner | undefined;
+  readonly partitioner?: 'murmur2' | 'round-robin' | Partitioner | undefined;
 }
 
 export type TopologyNode = SourceNode | ProcessorNode | SinkNode;

@@ -1,30 +1,16 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { counting, each, Flow, pass } from './harness.js';
-import { WorkerBench } from './worker-bench.js';
+import { copy, count, WorkerBench } from './worker-bench.js';
 
 const HOUR = 3_600_000;
 
 let bench: WorkerBench;
 
 beforeEach(() => {
-  bench = new WorkerBench();
-  bench.broker.createTopic('in');
-  bench.broker.createTopic('out');
-  bench.broker.createTopic('dead');
+  bench = WorkerBench.withTopics('in', 'out', 'dead');
 });
 
 afterEach(() => bench.close());
-
-function copy(): Flow {
-  return new Flow().source('in').step('copy', ['in'], pass).sink('out', ['copy']);
-}
-
-function count(): Flow {
-  return new Flow()
-    .source('in')
-    .step('count', ['in'], counting('counts'), { stores: ['counts'] })
-    .sink('out', ['count']);
-}
 
 describe('C5: partitions come and go', () => {
   test('the offset of every partition, idle or not, is committed on assignment and each hour', async () => {

@@ -1,22 +1,15 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { FatalError } from '../../../src/core/errors.js';
 import { each, Flow, mapped, onError, pass } from './harness.js';
-import { WorkerBench } from './worker-bench.js';
+import { copy, WorkerBench } from './worker-bench.js';
 
 let bench: WorkerBench;
 
 beforeEach(() => {
-  bench = new WorkerBench();
-  bench.broker.createTopic('in');
-  bench.broker.createTopic('out');
-  bench.broker.createTopic('dead');
+  bench = WorkerBench.withTopics('in', 'out', 'dead');
 });
 
 afterEach(() => bench.close());
-
-function copy(): Flow {
-  return new Flow().source('in').step('copy', ['in'], pass).sink('out', ['copy']);
-}
 
 describe('E2: an output that the broker refuses afterwards', () => {
   const bad = (record: { value: Buffer | null }): boolean => String(record.value) === '"bad"';

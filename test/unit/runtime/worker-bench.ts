@@ -9,7 +9,7 @@ import { serdeFor } from '../../../src/serdes/formats.js';
 import { memoryEngine } from '../../../src/stores/memory.js';
 import { ManualClock } from '../../../src/testing/manual-clock.js';
 import { MemoryBroker } from '../../../src/testing/memory-broker.js';
-import { type Flow, onError, valuesOf } from './harness.js';
+import { counting, Flow, onError, pass, valuesOf } from './harness.js';
 
 /** What a worker asks of its clients, in order; a test may change what they answer. */
 export interface Hooks {
@@ -46,6 +46,19 @@ export interface RunningWorker {
   stop(): Promise<void>;
 }
 
+/** From `in` to `out`, unchanged. */
+export function copy(): Flow {
+  return new Flow().source('in').step('copy', ['in'], pass).sink('out', ['copy']);
+}
+
+/** Counts `in` by key in the store `counts`, to `out`. */
+export function count(): Flow {
+  return new Flow()
+    .source('in')
+    .step('count', ['in'], counting('counts'), { stores: ['counts'] })
+    .sink('out', ['count']);
+}
+
 /** Workers on an in-memory broker with a clock that stands still. */
 export class WorkerBench {
   readonly broker = new MemoryBroker({ readWaitMs: 5 });
@@ -53,6 +66,13 @@ export class WorkerBench {
   readonly disk = new Disk();
   readonly warnings: { readonly fields: any; readonly message: string }[] = [];
   private readonly running: RunningWorker[] = [];
+
+  /** Each topic has one partition. */
+  static withTopics(...topics: readonly string[]): WorkerBench {
+    const bench = new WorkerBench();
+    for (const topic of topics) bench.broker.createTopic(topic);
+    return bench;
+  }
 
   start(flow: Flow, options: Partial<WorkerOptions> = {}, hooks: Hooks = {}): RunningWorker {
     const diary: string[] = [];

@@ -1,31 +1,17 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { FatalError, RetriableError } from '../../../src/core/errors.js';
-import { counting, each, Flow, Gate, pass, whole } from './harness.js';
-import { over, WorkerBench } from './worker-bench.js';
+import { each, Flow, Gate, whole } from './harness.js';
+import { copy, count, over, WorkerBench } from './worker-bench.js';
 
 const HOUR = 3_600_000;
 
 let bench: WorkerBench;
 
 beforeEach(() => {
-  bench = new WorkerBench();
-  bench.broker.createTopic('in');
-  bench.broker.createTopic('out');
-  bench.broker.createTopic('dead');
+  bench = WorkerBench.withTopics('in', 'out', 'dead');
 });
 
 afterEach(() => bench.close());
-
-function copy(): Flow {
-  return new Flow().source('in').step('copy', ['in'], pass).sink('out', ['copy']);
-}
-
-function count(): Flow {
-  return new Flow()
-    .source('in')
-    .step('count', ['in'], counting('counts'), { stores: ['counts'] })
-    .sink('out', ['count']);
-}
 
 describe('C1, C2: outputs are acknowledged before offsets are committed', () => {
   test('C1: send, flush, commit, in this order', async () => {
