@@ -1,5 +1,6 @@
 /** What plugin authors import: `import { defineProcessor } from 'kstreamd'`. */
 export type { RecordBatch } from './core/batch.js';
+export type { Header, Headers } from './core/headers.js';
 export type { Logger } from './core/logger.js';
 export type { MaybePromise } from './core/maybe.js';
 export type { Counter, Gauge, Histogram, Labels, Metrics } from './core/metrics.js';
@@ -16,7 +17,7 @@ export {
   type StepSettings,
   type StoreShape,
 } from './core/processor.js';
-export { type Header, type Headers, type RecordInit, StreamRecord } from './core/record.js';
+export { type RecordInit, StreamRecord } from './core/record.js';
 export type {
   ByteIterator,
   ByteRange,

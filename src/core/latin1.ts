@@ -2,6 +2,7 @@
 interface Slices {
   latin1Slice(start?: number, end?: number): string;
   utf8Slice(start?: number, end?: number): string;
+  utf8Write(text: string, at: number, length: number): number;
 }
 
 /** One character a byte: equal bytes give equal strings, and the order of the strings is that of the bytes. */
@@ -15,6 +16,11 @@ export function bytesOfLatin1(text: string): Buffer {
 }
 
 /** UTF-8 text; bytes that are not UTF-8 become replacement characters. */
-export function utf8Of(bytes: Buffer): string {
-  return (bytes as Buffer & Slices).utf8Slice();
+export function utf8Of(bytes: Buffer, start = 0, end = bytes.length): string {
+  return (bytes as Buffer & Slices).utf8Slice(start, end);
+}
+
+/** Writes a text that has room, at most three bytes a character; returns the bytes written. */
+export function writeUtf8(text: string, target: Buffer, at: number): number {
+  return (target as Buffer & Slices).utf8Write(text, at, target.length - at);
 }

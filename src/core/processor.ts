@@ -1,10 +1,11 @@
 import type { ZodType } from 'zod';
 import type { RecordBatch } from './batch.js';
+import type { Headers } from './headers.js';
 import type { Logger } from './logger.js';
 import type { MaybePromise } from './maybe.js';
 import type { Metrics } from './metrics.js';
 import type { Origin } from './origin.js';
-import type { Headers, RecordInit, StreamRecord } from './record.js';
+import type { RecordInit, StreamRecord } from './record.js';
 import type { KeyValueStore } from './store.js';
 
 export type PunctuationType = 'stream-time' | 'wall-clock';

@@ -1,16 +1,9 @@
 import { messageOf, RecordError } from './errors.js';
+import { type Headers, NO_HEADERS } from './headers.js';
 import type { Origin } from './origin.js';
+import type { OutputBatch } from './output-batch.js';
+import type { RawBatch } from './raw-batch.js';
 import type { Serde } from './serde.js';
-
-/** One header; Kafka allows duplicates, null and empty values, and keeps their order. */
-export interface Header {
-  readonly key: string;
-  readonly value: Buffer | null;
-}
-
-export type Headers = readonly Header[];
-
-export const NO_HEADERS: Headers = Object.freeze([]);
 
 /** What all records read from one topic partition by one source node share. */
 export interface RecordSource {
@@ -22,7 +15,7 @@ export interface RecordSource {
 
 const NO_SOURCE: RecordSource = { topic: null, partition: -1, keySerde: null, valueSerde: null };
 
-/** Marks a field whose bytes nobody has asked for yet. */
+/** Marks a field that nobody has asked for yet. */
 const UNREAD = Symbol('unread');
 
 /** What a record is made of when it does not come from a topic. */
@@ -36,57 +29,53 @@ export interface RecordInit<K, V> {
 
 /**
  * A record on its way through the topology: key, value, timestamp and headers (R3), with the place it was
- * read from. Key and value are deserialized when first read, so a step that does not look at them costs
- * nothing, and what no step replaced leaves with its original bytes. Do not change a value in place:
- * `withKey`, `withValue`, `withTimestamp` and `withHeaders` make shallow copies that keep the origin.
+ * read from. It is a view of the batch it was read in: key, value and headers are read when first asked for, so a
+ * step that does not look at them costs nothing, and what no step replaced leaves with its original bytes. Do not
+ * change a value in place: `withKey`, `withValue`, `withTimestamp` and `withHeaders` make shallow copies that keep the
+ * origin. A record that is kept keeps its whole batch in memory.
  */
 export class StreamRecord<K = unknown, V = unknown> {
-  private parsedKey: K | typeof UNREAD;
-  private parsedValue: V | typeof UNREAD;
-
   private constructor(
     private readonly source: RecordSource,
-    readonly offset: number,
+    /** Where key, value and headers are unless they were replaced; undefined for records that were not read. */
+    private readonly raw: RawBatch | undefined,
+    private readonly index: number,
     readonly timestamp: number,
-    private rawKey: Buffer | null | undefined,
-    private rawValue: Buffer | null | undefined,
-    readonly headers: Headers,
-    key: K | typeof UNREAD,
-    value: V | typeof UNREAD,
     /** Largest timestamp the task had seen when this record was taken, in epoch milliseconds (T1). */
     readonly streamTime: number,
-  ) {
-    this.parsedKey = key;
-    this.parsedValue = value;
-  }
+    /** The bytes in `raw` are the key's. */
+    private keyKept: boolean,
+    /** The bytes in `raw` are the value's. */
+    private valueKept: boolean,
+    private ownHeaders: Headers | undefined,
+    private parsedKey: K | typeof UNREAD,
+    private parsedValue: V | typeof UNREAD,
+  ) {}
 
   /** A record as the source node reads it. */
-  static read<K, V>(
-    source: RecordSource,
-    offset: number,
-    timestamp: number,
-    key: Buffer | null,
-    value: Buffer | null,
-    headers: Headers,
-    streamTime: number,
-  ): StreamRecord<K, V> {
-    return new StreamRecord<K, V>(source, offset, timestamp, key, value, headers, UNREAD, UNREAD, streamTime);
+  static read<K, V>(source: RecordSource, raw: RawBatch, index: number, timestamp: number, streamTime: number): StreamRecord<K, V> {
+    return new StreamRecord<K, V>(source, raw, index, timestamp, streamTime, true, true, undefined, UNREAD, UNREAD);
   }
 
   /** A new record without an origin, as punctuation callbacks forward; a negative timestamp throws (R3, P4). */
-  static of<K, V>(init: RecordInit<K, V>): StreamRecord<K, V> {
-    checkTimestamp(init.timestamp);
-    return new StreamRecord<K, V>(NO_SOURCE, -1, init.timestamp, undefined, undefined, init.headers ?? NO_HEADERS, init.key, init.value, init.timestamp);
+  static of<K, V>({ key, value, timestamp, headers = NO_HEADERS }: RecordInit<K, V>): StreamRecord<K, V> {
+    checkTimestamp(timestamp);
+    return new StreamRecord<K, V>(NO_SOURCE, undefined, -1, timestamp, timestamp, false, false, headers, key, value);
   }
 
   get key(): K {
-    if (this.parsedKey === UNREAD) this.parsedKey = this.parse(this.rawKey, this.source.keySerde, 'key') as K;
+    if (this.parsedKey === UNREAD) this.parsedKey = this.read('key', this.source.keySerde) as K;
     return this.parsedKey;
   }
 
   get value(): V {
-    if (this.parsedValue === UNREAD) this.parsedValue = this.parse(this.rawValue, this.source.valueSerde, 'value') as V;
+    if (this.parsedValue === UNREAD) this.parsedValue = this.read('value', this.source.valueSerde) as V;
     return this.parsedValue;
+  }
+
+  get headers(): Headers {
+    this.ownHeaders ??= this.raw?.headersAt(this.index) ?? NO_HEADERS;
+    return this.ownHeaders;
   }
 
   /** Source topic; null for records made by a punctuation (P4). */
@@ -99,6 +88,11 @@ export class StreamRecord<K = unknown, V = unknown> {
     return this.source.partition;
   }
 
+  /** Source offset; −1 for records made by a punctuation. */
+  get offset(): number {
+    return this.raw === undefined ? -1 : this.raw.offsetAt(this.index);
+  }
+
   /** Where the input record stands; undefined for records made by a punctuation. */
   get origin(): Origin | undefined {
     const { topic, partition } = this.source;
@@ -106,70 +100,63 @@ export class StreamRecord<K = unknown, V = unknown> {
   }
 
   withKey<K2>(key: K2): StreamRecord<K2, V> {
-    return new StreamRecord<K2, V>(this.source, this.offset, this.timestamp, undefined, this.rawValue, this.headers, key, this.parsedValue, this.streamTime);
+    const { source, raw, index, timestamp, streamTime, valueKept, ownHeaders, parsedValue } = this;
+    return new StreamRecord<K2, V>(source, raw, index, timestamp, streamTime, false, valueKept, ownHeaders, key, parsedValue);
   }
 
   withValue<V2>(value: V2): StreamRecord<K, V2> {
-    return new StreamRecord<K, V2>(this.source, this.offset, this.timestamp, this.rawKey, undefined, this.headers, this.parsedKey, value, this.streamTime);
+    const { source, raw, index, timestamp, streamTime, keyKept, ownHeaders, parsedKey } = this;
+    return new StreamRecord<K, V2>(source, raw, index, timestamp, streamTime, keyKept, false, ownHeaders, parsedKey, value);
   }
 
   withTimestamp(timestamp: number): StreamRecord<K, V> {
     checkTimestamp(timestamp);
-    return new StreamRecord<K, V>(
-      this.source,
-      this.offset,
-      timestamp,
-      this.rawKey,
-      this.rawValue,
-      this.headers,
-      this.parsedKey,
-      this.parsedValue,
-      this.streamTime,
-    );
+    const { source, raw, index, streamTime, keyKept, valueKept, ownHeaders, parsedKey, parsedValue } = this;
+    return new StreamRecord<K, V>(source, raw, index, timestamp, streamTime, keyKept, valueKept, ownHeaders, parsedKey, parsedValue);
   }
 
   withHeaders(headers: Headers): StreamRecord<K, V> {
-    return new StreamRecord<K, V>(
-      this.source,
-      this.offset,
-      this.timestamp,
-      this.rawKey,
-      this.rawValue,
-      headers,
-      this.parsedKey,
-      this.parsedValue,
-      this.streamTime,
-    );
+    const { source, raw, index, timestamp, streamTime, keyKept, valueKept, parsedKey, parsedValue } = this;
+    return new StreamRecord<K, V>(source, raw, index, timestamp, streamTime, keyKept, valueKept, headers, parsedKey, parsedValue);
   }
 
   /** This record with the origin and stream time of another: what a step forwards keeps its input's metadata (R3). */
-  withOriginOf(input: StreamRecord): StreamRecord<K, V> {
-    return new StreamRecord<K, V>(input.source, input.offset, this.timestamp, undefined, undefined, this.headers, this.key, this.value, input.streamTime);
+  withOriginOf({ source, raw, index, streamTime }: StreamRecord): StreamRecord<K, V> {
+    return new StreamRecord<K, V>(source, raw, index, this.timestamp, streamTime, false, false, this.headers, this.key, this.value);
   }
 
-  /** The key's bytes under `serde`: the original ones when nothing replaced the key and the format is the same. */
-  keyBytes(serde: Serde<unknown>): Buffer | null {
-    if (this.rawKey !== undefined && (this.rawKey === null || this.source.keySerde?.format === serde.format)) return this.rawKey;
-    const key = this.key;
-    return key === null || key === undefined ? null : serde.serialize(key);
+  /** Gives the key to the output being written, with its original bytes when they are still the key in this format. */
+  writeKey(outputs: OutputBatch, serde: Serde<unknown>): void {
+    const { raw, index, source } = this;
+    const asRead = this.keyKept && raw !== undefined && (source.keySerde?.format === serde.format || !raw.hasKeyAt(index));
+    if (asRead) raw.passKey(index, outputs);
+    else if (this.key !== null && this.key !== undefined) outputs.serializeKey(this.key, serde);
   }
 
-  /** The value's bytes under `serde`; null is a tombstone. */
-  valueBytes(serde: Serde<unknown>): Buffer | null {
-    if (this.rawValue !== undefined && (this.rawValue === null || this.source.valueSerde?.format === serde.format)) return this.rawValue;
-    const value = this.value;
-    return value === null || value === undefined ? null : serde.serialize(value);
+  /** The same for the value; null is a tombstone. */
+  writeValue(outputs: OutputBatch, serde: Serde<unknown>): void {
+    const { raw, index, source } = this;
+    const asRead = this.valueKept && raw !== undefined && (source.valueSerde?.format === serde.format || !raw.hasValueAt(index));
+    if (asRead) raw.passValue(index, outputs);
+    else if (this.value !== null && this.value !== undefined) outputs.serializeValue(this.value, serde);
+  }
+
+  writeHeaders(outputs: OutputBatch): void {
+    if (this.ownHeaders !== undefined) outputs.headers(this.ownHeaders);
+    else this.raw?.passHeaders(this.index, outputs);
   }
 
   /** Whether the value is null, told without deserializing it. */
   get isTombstone(): boolean {
-    const value = this.parsedValue === UNREAD ? this.rawValue : this.parsedValue;
+    const value = this.parsedValue;
+    if (value === UNREAD) return this.raw === undefined || !this.raw.hasValueAt(this.index);
     return value === null || value === undefined;
   }
 
-  /** The bytes as they were read, for dead letters; undefined where a step replaced them. */
-  get original(): { key: Buffer | null | undefined; value: Buffer | null | undefined } {
-    return { key: this.rawKey, value: this.rawValue };
+  /** Whether both have the same key, told without reading keys that nobody has asked for. */
+  hasKeyOf(other: StreamRecord): boolean {
+    if (this.keyKept && other.keyKept) return this.raw === other.raw && this.index === other.index;
+    return this.key === other.key;
   }
 
   /**
@@ -177,14 +164,16 @@ export class StreamRecord<K = unknown, V = unknown> {
    * that is not ours is not lost at the sink.
    */
   dropSharedBytes(): void {
-    if (typeof this.parsedKey === 'object' && this.parsedKey !== null) this.rawKey = undefined;
-    if (typeof this.parsedValue === 'object' && this.parsedValue !== null) this.rawValue = undefined;
+    if (typeof this.parsedKey === 'object' && this.parsedKey !== null) this.keyKept = false;
+    if (typeof this.parsedValue === 'object' && this.parsedValue !== null) this.valueKept = false;
   }
 
-  private parse(bytes: Buffer | null | undefined, serde: Serde<unknown> | null, field: 'key' | 'value'): unknown {
-    if (bytes === null || bytes === undefined) return null;
+  private read(field: 'key' | 'value', serde: Serde<unknown> | null): unknown {
+    const { raw, index } = this;
+    if (raw === undefined) return null;
     try {
-      return serde === null ? bytes : serde.deserialize(bytes);
+      if (field === 'key') return serde === null ? raw.keyAt(index) : raw.readKey(index, serde);
+      return serde === null ? raw.valueAt(index) : raw.readValue(index, serde);
     } catch (cause) {
       throw new RecordError('deserialize', undefined, this.origin, `the ${field} is not ${serde?.format}: ${messageOf(cause)}`, { cause });
     }

@@ -10,6 +10,13 @@ export interface Serde<T> {
   /** Throws when the bytes are not in the format. */
   deserialize(bytes: Buffer): T;
   /**
+   * Serializes into `target` from `at` on, where that costs less than bytes of its own. Returns where it ended, or −1
+   * when there is not enough room. Throws as `serialize` does.
+   */
+  serializeInto?(value: T, target: Buffer, at: number): number;
+  /** The same as `deserialize` of the bytes from `start` to `end`, where no view of them has to be made. */
+  deserializeAt?(bytes: Buffer, start: number, end: number): T;
+  /**
    * The serialized bytes as a latin1 string, one character a byte, where that costs less than making the bytes.
    * Stores look keys up by it. Throws as `serialize` does.
    */

@@ -1,6 +1,6 @@
-import type { RawBatch } from './batch.js';
 import type { MaybePromise } from './maybe.js';
-import type { Headers } from './record.js';
+import type { OutputBatch } from './output-batch.js';
+import type { RawBatch } from './raw-batch.js';
 
 export interface TopicPartition {
   readonly topic: string;
@@ -76,23 +76,13 @@ export interface PartitionReader {
   close(): Promise<void>;
 }
 
-/** A record on its way out; bytes are copied when `send` returns. */
-export interface OutputRecord {
-  readonly topic: string;
-  /** undefined: Java's murmur2 of the key, a random one for a null key (R4). */
-  readonly partition: number | undefined;
-  readonly key: Buffer | null;
-  /** null is a tombstone, told from empty. */
-  readonly value: Buffer | null;
-  /** Epoch milliseconds. */
-  readonly timestamp: number;
-  readonly headers: Headers;
-}
-
 /** The way out. A cycle sends, then flushes; only what a flush confirmed may be committed (C1, C2). */
 export interface Sink {
-  /** Queues one record; returns a promise only when the queue is full, which resolves when it has been taken. */
-  send(record: OutputRecord): MaybePromise<void>;
+  /**
+   * Queues the records in order. The batch belongs to the sink from here on; what comes back is an empty one to fill
+   * next, at once or, when the queue is full, as soon as there is room.
+   */
+  send(outputs: OutputBatch): MaybePromise<OutputBatch>;
   /** Resolves when all that was sent is acknowledged; rejects with a DeliveryError when any of it is not. */
   flush(): Promise<void>;
   /** Largest record, in bytes of key, value and headers, that the client accepts (E2). */

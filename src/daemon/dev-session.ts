@@ -2,11 +2,13 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FatalError } from '../core/errors.js';
+import { NO_HEADERS } from '../core/headers.js';
 import type { Logger } from '../core/logger.js';
+import type { MaybePromise } from '../core/maybe.js';
 import { noMetrics } from '../core/metrics.js';
-import { NO_HEADERS } from '../core/record.js';
+import { OutputBatch } from '../core/output-batch.js';
 import type { Serde } from '../core/serde.js';
-import type { OutputRecord, Sink, Transport } from '../core/transport.js';
+import type { Transport } from '../core/transport.js';
 import { MockCluster } from '../kafka/mock-cluster.js';
 import { compile } from '../pipeline/compile.js';
 import type { Pipeline, TestRecord } from '../pipeline/model.js';
@@ -114,7 +116,7 @@ async function fill(transport: Transport, pipeline: Pipeline, samples: readonly 
   const now = Date.now();
   for (const { topic, record } of samples) {
     for (const { partition, headers = NO_HEADERS, timestamp = now, ...bytes } of encodeSample(pipeline, topic, record, now)) {
-      await sink.send({ topic, partition, headers, timestamp, ...bytes });
+      await sink.send(OutputBatch.of({ topic, partition, headers, timestamp, ...bytes }));
     }
   }
   await sink.flush();
@@ -130,10 +132,13 @@ function tapped(transport: Transport, topology: Topology, onOutput: (output: Dev
     onReachable: (listener) => transport.onReachable(listener),
     async sink() {
       const sink = await transport.sink();
-      const send = (record: OutputRecord): ReturnType<Sink['send']> => {
-        const format = formats.get(record.topic);
-        if (format) onOutput({ topic: record.topic, key: read(format.key, record.key), value: read(format.value, record.value) });
-        return sink.send(record);
+      const send = (outputs: OutputBatch): MaybePromise<OutputBatch> => {
+        for (let i = 0; i < outputs.length; i++) {
+          const { topic, key, value } = outputs.recordAt(i);
+          const format = formats.get(topic);
+          if (format) onOutput({ topic, key: read(format.key, key), value: read(format.value, value) });
+        }
+        return sink.send(outputs);
       };
       return { send, flush: () => sink.flush(), maxRecordBytes: sink.maxRecordBytes, close: () => sink.close() };
     },

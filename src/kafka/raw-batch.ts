@@ -1,9 +1,9 @@
-import type { RawBatch } from '../core/batch.js';
-import { type Headers, NO_HEADERS } from '../core/record.js';
+import { type Headers, NO_HEADERS } from '../core/headers.js';
+import { RawBatch } from '../core/raw-batch.js';
 import type { StockMessage } from './stock.js';
 
 /** Consecutive records of one partition within what one consume call gave: a view, without a copy. */
-class MessageBatch implements RawBatch {
+class MessageBatch extends RawBatch {
   readonly topic: string;
   readonly partition: number;
   readonly length: number;
@@ -14,6 +14,7 @@ class MessageBatch implements RawBatch {
     private readonly from: number,
     to: number,
   ) {
+    super();
     const first = messages[from] as StockMessage;
     this.topic = first.topic;
     this.partition = first.partition;

@@ -1,8 +1,9 @@
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import { type KstreamdError, RetriableError } from '../core/errors.js';
+import type { Headers } from '../core/headers.js';
 import type { MaybePromise } from '../core/maybe.js';
-import type { Headers } from '../core/record.js';
-import type { OutputRecord, Sink } from '../core/transport.js';
+import type { OutputBatch, OutputRecord } from '../core/output-batch.js';
+import type { Sink } from '../core/transport.js';
 import { Code } from './codes.js';
 import { kafkaError } from './errors.js';
 import { type NativeProducer, promised, type StockError, type StockProducer } from './stock.js';
@@ -39,12 +40,13 @@ export class KafkaSink implements Sink {
     });
   }
 
-  send(record: OutputRecord): MaybePromise<void> {
+  send(outputs: OutputBatch): MaybePromise<OutputBatch> {
     this.dirty = true;
-    const code = this.produce(record);
-    if (code === 0) return;
-    if (code === Code.queueFull) return this.sendWhenThereIsRoom(record);
-    this.fail({ code, message: `error ${code}` }, record.topic);
+    for (let i = 0; i < outputs.length; i++) {
+      if (!this.taken(outputs.recordAt(i))) return this.sendWhenThereIsRoom(outputs, i);
+    }
+    outputs.clear();
+    return outputs;
   }
 
   /**
@@ -85,16 +87,23 @@ export class KafkaSink implements Sink {
     );
   }
 
-  private async sendWhenThereIsRoom(record: OutputRecord): Promise<void> {
-    for (;;) {
+  private async sendWhenThereIsRoom(outputs: OutputBatch, from: number): Promise<OutputBatch> {
+    for (let next = from; next < outputs.length; ) {
       await delay(FULL_RETRY_MS);
       this.producer.poll(); // what was acknowledged leaves the queue
-      if (this.closing !== undefined) throw new RetriableError('broker/not-delivered', `${record.topic}: the sink was closed`);
-      const code = this.produce(record);
-      if (code === Code.queueFull) continue;
-      if (code !== 0) this.fail({ code, message: `error ${code}` }, record.topic);
-      return;
+      if (this.closing !== undefined) throw new RetriableError('broker/not-delivered', `${outputs.topicAt(next)}: the sink was closed`);
+      while (next < outputs.length && this.taken(outputs.recordAt(next))) next++;
     }
+    outputs.clear();
+    return outputs;
+  }
+
+  /** False when the queue is full. A record that is refused is taken: `flush` tells. */
+  private taken(record: OutputRecord): boolean {
+    const code = this.produce(record);
+    if (code === Code.queueFull) return false;
+    if (code !== 0) this.fail({ code, message: `error ${code}` }, record.topic);
+    return true;
   }
 
   /** False when the time was not enough. */

@@ -1,6 +1,7 @@
 import { type AnyNode, parseExpressionAt, type Expression as Syntax } from 'acorn';
 import { Expression, type Position, Template } from '../core/expression.js';
-import type { Headers, StreamRecord } from '../core/record.js';
+import type { Headers } from '../core/headers.js';
+import type { StreamRecord } from '../core/record.js';
 import type { Diagnostics } from './diagnostics.js';
 import { checkSyntax, type Finding } from './expression-checks.js';
 import { type ExpressionPlace, explainSyntaxError } from './expression-traps.js';

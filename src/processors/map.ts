@@ -30,7 +30,7 @@ to: order-amounts
  */
 export function recordFrom(result: unknown, input: StreamRecord, operation: string): StreamRecord {
   if (result instanceof StreamRecord) {
-    if (hasKeyOf(input, result)) return result;
+    if (result.hasKeyOf(input)) return result;
     throw new RecordError('process', undefined, input.origin, `${operation} gave a record with another key`, {
       code: 'step/key-changed',
       fix: 'change keys with a step "keyBy"',
@@ -43,12 +43,4 @@ export function recordFrom(result: unknown, input: StreamRecord, operation: stri
     });
   }
   return input.withValue(result);
-}
-
-/** Told without reading keys that nobody has asked for. */
-function hasKeyOf(input: StreamRecord, result: StreamRecord): boolean {
-  if (input === result) return true;
-  const before = input.original.key;
-  const after = result.original.key;
-  return before === after && (before !== undefined || input.key === result.key);
 }

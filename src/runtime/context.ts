@@ -1,9 +1,10 @@
 import { FatalError } from '../core/errors.js';
+import { type Headers, NO_HEADERS } from '../core/headers.js';
 import type { Logger } from '../core/logger.js';
 import type { Metrics } from '../core/metrics.js';
 import type { Origin } from '../core/origin.js';
 import type { Cancellable, ProcessorContext, PunctuationType, Punctuator, ScheduleOptions } from '../core/processor.js';
-import { type Headers, NO_HEADERS, type RecordInit, StreamRecord } from '../core/record.js';
+import { type RecordInit, StreamRecord } from '../core/record.js';
 import type { KeyValueStore } from '../core/store.js';
 import type { Forwarding } from './forwarding.js';
 

@@ -1,6 +1,5 @@
 import { FatalError, type RecordError } from '../core/errors.js';
 import type { ErrorPolicy, FinalErrorPolicy } from '../core/policy.js';
-import type { Header, Headers } from '../core/record.js';
 import type { TopologyNode } from '../topology/nodes.js';
 import { describeFailure } from './failure.js';
 
@@ -45,20 +44,4 @@ export function stopping(error: RecordError, node: TopologyNode | undefined): Fa
     cause: error.cause ?? error,
     fix: error.fix ?? 'mend the record or the step, or let such records pass with "onError: skip" or "onError: dead-letter"',
   });
-}
-
-/** A record's own headers and KIP-1034's, which say why it is a dead letter. */
-export function deadLetterHeaders(headers: Headers, error: RecordError): Header[] {
-  const cause = error.cause instanceof Error ? error.cause : error;
-  const told: [string, string | undefined][] = [
-    ['__streams.errors.exception', cause.name],
-    ['__streams.errors.message', error.message],
-    ['__streams.errors.stacktrace', cause.stack],
-    ['__streams.errors.topic', error.origin?.topic],
-    ['__streams.errors.partition', error.origin && String(error.origin.partition)],
-    ['__streams.errors.offset', error.origin && String(error.origin.offset)],
-    ['kstreamd.step', error.node],
-  ];
-  const added = told.flatMap(([key, text]) => (text === undefined ? [] : [{ key, value: Buffer.from(text) }]));
-  return [...headers, ...added];
 }

@@ -1,4 +1,4 @@
-import type { RawBatch } from '../core/batch.js';
+import type { RawBatch } from '../core/raw-batch.js';
 import type { TopicPartition } from '../core/transport.js';
 import type { SourceRunner } from './source-runner.js';
 

@@ -1,6 +1,6 @@
-import type { RawBatch } from '../core/batch.js';
 import { OffsetOutOfRangeError, RetriableError } from '../core/errors.js';
 import type { Logger } from '../core/logger.js';
+import type { RawBatch } from '../core/raw-batch.js';
 import type { PartitionReader, TopicPartition } from '../core/transport.js';
 import type { EngineMetrics } from './metrics.js';
 import { Signal } from './signal.js';

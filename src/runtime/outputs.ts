@@ -1,11 +1,11 @@
-import { inSequence, type MaybePromise } from '../core/maybe.js';
-import type { Headers } from '../core/record.js';
-import type { OutputRecord, Sink } from '../core/transport.js';
+import { isPromise, type MaybePromise } from '../core/maybe.js';
+import { OutputBatch } from '../core/output-batch.js';
+import type { Sink } from '../core/transport.js';
 
-/** An output that waits for its batch to be done. */
-export interface HeldOutput extends OutputRecord {
-  /** Offset of the input record behind it: its place in the batch. */
-  readonly position: number;
+interface Sent {
+  readonly topic: string;
+  records: number;
+  bytes: number;
 }
 
 /**
@@ -13,54 +13,64 @@ export interface HeldOutput extends OutputRecord {
  * With `merge`, outputs of arms that meet in a topic leave in the order of their inputs (B4).
  */
 export class OutputBuffer {
-  private held: HeldOutput[] = [];
+  /** What is held; writers add to it. Another one after each `release` and `discard`. */
+  held = new OutputBatch();
   /** While set, a released batch is dropped: its outputs were written before a restart (C4). */
   muted = false;
 
   constructor(
     private readonly sink: Sink,
     private readonly merge: boolean,
-    /** Told of what a released batch sent, once per run of one topic. */
+    /** Told of what a released batch sent, once a topic. */
     private readonly onSent: (topic: string, records: number, bytes: number) => void,
   ) {}
 
-  get length(): number {
-    return this.held.length;
-  }
-
-  add(topic: string, partition: number | undefined, key: Buffer | null, value: Buffer | null, timestamp: number, headers: Headers, position: number): void {
-    this.held.push({ topic, partition, key, value, timestamp, headers, position });
-  }
-
   discard(): void {
-    this.held = [];
+    this.held.clear();
   }
 
   /** Hands everything to the sink in order; waits where the sink's queue is full. */
   release(): MaybePromise<void> {
     const outputs = this.held;
     if (outputs.length === 0) return;
-    this.held = [];
-    if (this.muted) return;
-    if (this.merge) outputs.sort((a, b) => a.position - b.position);
-    const waiting = inSequence(outputs.length, (i) => this.sink.send(outputs[i] as HeldOutput));
-    return waiting === undefined ? this.count(outputs) : waiting.then(() => this.count(outputs));
+    if (this.muted) return outputs.clear();
+    if (this.merge) outputs.sortByPosition();
+    const sent = count(outputs);
+    // The batch is the sink's from here on, whatever comes of it.
+    let next: MaybePromise<OutputBatch>;
+    try {
+      next = this.sink.send(outputs);
+    } catch (error) {
+      this.held = new OutputBatch();
+      throw error;
+    }
+    if (!isPromise(next)) return this.sent(next, sent);
+    return next.then(
+      (batch) => this.sent(batch, sent),
+      (error: unknown) => {
+        this.held = new OutputBatch();
+        throw error;
+      },
+    );
   }
 
-  private count(outputs: readonly HeldOutput[]): void {
-    let topic = (outputs[0] as HeldOutput).topic;
-    let records = 0;
-    let bytes = 0;
-    for (const output of outputs) {
-      if (output.topic !== topic) {
-        this.onSent(topic, records, bytes);
-        topic = output.topic;
-        records = 0;
-        bytes = 0;
-      }
-      records += 1;
-      bytes += (output.key?.length ?? 0) + (output.value?.length ?? 0);
-    }
-    this.onSent(topic, records, bytes);
+  private sent(next: OutputBatch, sent: readonly Sent[]): void {
+    this.held = next;
+    for (const { topic, records, bytes } of sent) this.onSent(topic, records, bytes);
   }
+}
+
+function count(outputs: OutputBatch): Sent[] {
+  const sent = new Map<string, Sent>();
+  let last: Sent | undefined;
+  for (let i = 0; i < outputs.length; i++) {
+    const topic = outputs.topicAt(i);
+    if (last?.topic !== topic) {
+      last = sent.get(topic) ?? { topic, records: 0, bytes: 0 };
+      sent.set(topic, last);
+    }
+    last.records += 1;
+    last.bytes += outputs.bytesAt(i);
+  }
+  return [...sent.values()];
 }

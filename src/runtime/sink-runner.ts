@@ -1,5 +1,6 @@
 import { messageOf, RecordError } from '../core/errors.js';
-import type { Headers, StreamRecord } from '../core/record.js';
+import type { OutputBatch } from '../core/output-batch.js';
+import type { StreamRecord } from '../core/record.js';
 import type { SinkNode } from '../topology/nodes.js';
 import { attribute } from './failure.js';
 import type { OutputBuffer } from './outputs.js';
@@ -9,7 +10,7 @@ import type { Receiver } from './receiver.js';
 export class SinkRunner implements Receiver {
   readonly name: string;
   private readonly topicOf: (record: StreamRecord) => string;
-  private readonly partitionOf: ((key: Buffer | null, topic: string, value: Buffer | null) => number) | undefined;
+  private readonly partitionOf: ((outputs: OutputBatch, topic: string) => number) | undefined;
 
   constructor(
     private readonly node: SinkNode,
@@ -26,23 +27,26 @@ export class SinkRunner implements Receiver {
 
   receive(records: StreamRecord[]): void {
     this.enter(this.name);
-    const { node, outputs, partitionOf } = this;
+    const { partitionOf } = this;
+    const outputs = this.outputs.held;
     for (let i = 0; i < records.length; i++) {
       const record = records[i] as StreamRecord;
-      let topic: string;
-      let key: Buffer | null;
-      let value: Buffer | null;
-      try {
-        topic = this.topicOf(record);
-        key = record.keyBytes(node.key);
-        value = record.valueBytes(node.value);
-      } catch (error) {
-        throw attribute(error, 'serialize', this.name);
-      }
-      const bytes = (key === null ? 0 : key.length) + (value === null ? 0 : value.length) + (record.headers.length === 0 ? 0 : bytesOf(record.headers));
-      if (bytes > this.maxRecordBytes) throw this.tooLarge(record, topic, bytes);
-      const partition = partitionOf?.(key, topic, value);
-      outputs.add(topic, partition, key, value, record.timestamp, record.headers, record.offset);
+      const topic = this.write(record, outputs);
+      if (outputs.recordBytes > this.maxRecordBytes) throw this.tooLarge(record, topic, outputs.recordBytes);
+      if (partitionOf !== undefined) outputs.partition(partitionOf(outputs, topic));
+    }
+  }
+
+  private write(record: StreamRecord, outputs: OutputBatch): string {
+    try {
+      const topic = this.topicOf(record);
+      outputs.add(topic, undefined, record.timestamp, record.offset);
+      record.writeKey(outputs, this.node.key);
+      record.writeValue(outputs, this.node.value);
+      record.writeHeaders(outputs);
+      return topic;
+    } catch (error) {
+      throw attribute(error, 'serialize', this.name);
     }
   }
 
@@ -56,10 +60,6 @@ export class SinkRunner implements Receiver {
       fix: 'make the record smaller, or raise message.max.bytes under kafka.client and max.message.bytes of the topic',
     });
   }
-}
-
-function bytesOf(headers: Headers): number {
-  return headers.reduce((sum, { key, value }) => sum + Buffer.byteLength(key) + (value === null ? 0 : value.length), 0);
 }
 
 function fixed(topic: string): () => string {
@@ -93,15 +93,16 @@ function choice(choose: () => number, node: string): number {
 }
 
 /** undefined: the client's murmur2, which is Java's (R4). */
-function choosePartition(node: SinkNode, count: (topic: string) => number): ((key: Buffer | null, topic: string, value: Buffer | null) => number) | undefined {
+function choosePartition(node: SinkNode, count: (topic: string) => number): ((outputs: OutputBatch, topic: string) => number) | undefined {
   const { partitioner } = node;
   if (partitioner === undefined || partitioner === 'murmur2') return undefined;
   if (partitioner === 'round-robin') {
     let next = 0;
-    return (_key, topic) => next++ % count(topic);
+    return (_outputs, topic) => next++ % count(topic);
   }
-  return (key, topic, value) => {
+  return (outputs, topic) => {
     const partitions = count(topic);
+    const { key, value } = outputs.current;
     const chosen = choice(() => partitioner(key, partitions, { topic, value }), node.name);
     if (Number.isInteger(chosen) && chosen >= 0 && chosen < partitions) return chosen;
     throw new RecordError('process', node.name, undefined, `the partitioner chose ${chosen} for "${topic}", which has ${partitions} partitions`, {

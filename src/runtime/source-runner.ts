@@ -1,5 +1,5 @@
-import type { RawBatch } from '../core/batch.js';
 import { RecordError } from '../core/errors.js';
+import type { RawBatch } from '../core/raw-batch.js';
 import { type RecordSource, StreamRecord } from '../core/record.js';
 import type { TopicPartition } from '../core/transport.js';
 import type { SourceNode, TimestampExtractor } from '../topology/nodes.js';
@@ -51,14 +51,14 @@ export class SourceRunner {
       if (!(timestamp >= 0)) throw this.badTimestamp(raw.offsetAt(i), timestamp);
       if (timestamp > this.partitionTime) this.partitionTime = timestamp;
       if (timestamp > times.streamTime) times.streamTime = timestamp;
-      records.push(StreamRecord.read(this.source, raw.offsetAt(i), timestamp, raw.keyAt(i), raw.valueAt(i), raw.headersAt(i), times.streamTime));
+      records.push(StreamRecord.read(this.source, raw, i, timestamp, times.streamTime));
       if (deadline !== undefined && times.streamTime >= deadline()) return { records, end: i + 1, skipped };
     }
     return { records, end: to, skipped };
   }
 
   private extracted(raw: RawBatch, i: number, streamTime: number): number | undefined {
-    const record = StreamRecord.read(this.source, raw.offsetAt(i), raw.timestampAt(i), raw.keyAt(i), raw.valueAt(i), raw.headersAt(i), streamTime);
+    const record = StreamRecord.read(this.source, raw, i, raw.timestampAt(i), streamTime);
     try {
       return this.extract?.(record, this.partitionTime);
     } catch (error) {

@@ -1,4 +1,4 @@
-import type { RawBatch } from '../core/batch.js';
+import type { RawBatch } from '../core/raw-batch.js';
 import { type PartitionOffset, type PartitionReader, partitionKey, type TopicPartition } from '../core/transport.js';
 import type { OwnedTask } from './commit.js';
 import type { InputQueue } from './input-queue.js';

@@ -1,6 +1,5 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { RawBatch } from '../core/batch.js';
 import type { Clock } from '../core/clock.js';
 import { DeliveryError, RecordError } from '../core/errors.js';
 import type { Logger } from '../core/logger.js';
@@ -8,12 +7,14 @@ import { andThen, isPromise, type MaybePromise } from '../core/maybe.js';
 import type { Origin } from '../core/origin.js';
 import type { ErrorPolicy } from '../core/policy.js';
 import type { Cancellable, PunctuationType, Punctuator, ScheduleOptions } from '../core/processor.js';
+import type { RawBatch } from '../core/raw-batch.js';
 import type { KeyValueStore } from '../core/store.js';
 import { type PartitionOffset, partitionKey, type Sink, type TopicPartition } from '../core/transport.js';
 import type { TopologyNode } from '../topology/nodes.js';
 import type { Subtopology, Topology } from '../topology/topology.js';
 import type { TaskView } from './context.js';
-import { deadLetterHeaders, policyFor, retry, stopping, withoutRecord } from './error-handling.js';
+import { writeDeadLetter } from './dead-letter.js';
+import { policyFor, retry, stopping, withoutRecord } from './error-handling.js';
 import { asRecordError, SingleRecordsNeeded } from './failure.js';
 import { InputQueue } from './input-queue.js';
 import type { EngineMetrics } from './metrics.js';
@@ -282,9 +283,7 @@ export class Task implements TaskView {
   private async deadLetter(error: RecordError, queue: InputQueue, raw: RawBatch, index: number): Promise<void> {
     const { deadLetter } = this.options;
     if (deadLetter === undefined) throw stopping(error, undefined);
-    const headers = deadLetterHeaders(raw.headersAt(index), error);
-    const timestamp = Math.max(raw.timestampAt(index), 0);
-    this.outputs.add(deadLetter, undefined, raw.keyAt(index), raw.valueAt(index), timestamp, headers, raw.offsetAt(index));
+    writeDeadLetter(this.outputs.held, deadLetter, error, raw, index);
     try {
       await this.outputs.release();
       if (queue.isolating) await this.options.sink.flush();

@@ -32,6 +32,12 @@ export function fixedWidth({ format, bytes: width, expected, fits, write, read }
       return bytes;
     },
     deserialize,
+    serializeInto(value, target, at) {
+      checkNumber(value);
+      if (at + width > target.length) return -1;
+      write(target, value, at);
+      return at + width;
+    },
     serializeBatch(values) {
       const slab = Buffer.allocUnsafeSlow(width * values.length);
       return values.map((value, i) => {

@@ -1,6 +1,8 @@
 import { DeliveryError, FatalError, RetriableError } from '../core/errors.js';
+import { headerBytes } from '../core/headers.js';
 import { partitionForKey } from '../core/murmur2.js';
-import type { OutputRecord, TopicPartition } from '../core/transport.js';
+import type { OutputRecord } from '../core/output-batch.js';
+import type { TopicPartition } from '../core/transport.js';
 import { MemoryGroup } from './memory-group.js';
 import { type LogRecord, PartitionLog } from './partition-log.js';
 
@@ -191,6 +193,5 @@ export class MemoryCluster {
 
 /** Bytes of key, value and headers. */
 export function sizeOf({ key, value, headers }: OutputRecord): number {
-  const inHeaders = headers.reduce((sum, header) => sum + Buffer.byteLength(header.key) + (header.value?.length ?? 0), 0);
-  return (key?.length ?? 0) + (value?.length ?? 0) + inHeaders;
+  return (key?.length ?? 0) + (value?.length ?? 0) + headerBytes(headers);
 }

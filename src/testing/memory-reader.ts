@@ -1,5 +1,5 @@
-import type { RawBatch } from '../core/batch.js';
 import { FatalError } from '../core/errors.js';
+import type { RawBatch } from '../core/raw-batch.js';
 import { type PartitionOffset, type PartitionReader, partitionKey, type ReadResult, type TopicPartition } from '../core/transport.js';
 import type { MemoryCluster } from './memory-cluster.js';
 

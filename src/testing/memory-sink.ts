@@ -1,5 +1,6 @@
 import { DeliveryError, RetriableError } from '../core/errors.js';
-import type { OutputRecord, Sink } from '../core/transport.js';
+import type { OutputBatch, OutputRecord } from '../core/output-batch.js';
+import type { Sink } from '../core/transport.js';
 import { type MemoryCluster, sizeOf } from './memory-cluster.js';
 
 /** Nothing is in a topic before `flush`, so that a test sees what a crash would leave. */
@@ -14,16 +15,14 @@ export class MemorySink implements Sink {
     return this.broker.maxRecordBytes;
   }
 
-  send(record: OutputRecord): void {
+  send(outputs: OutputBatch): OutputBatch {
     if (this.closed) throw new Error('a send after the sink was closed');
-    if (sizeOf(record) > this.maxRecordBytes) throw new DeliveryError('broker/record-too-large', `${record.topic}: the record is larger than allowed`);
-    const { key, value, headers } = record;
-    this.queued.push({
-      ...record,
-      key: key && Buffer.from(key),
-      value: value && Buffer.from(value),
-      headers: headers.map((header) => ({ key: header.key, value: header.value && Buffer.from(header.value) })),
-    });
+    const records = Array.from({ length: outputs.length }, (_, i) => outputs.recordAt(i));
+    const large = records.find((record) => sizeOf(record) > this.maxRecordBytes);
+    if (large) throw new DeliveryError('broker/record-too-large', `${large.topic}: the record is larger than allowed`);
+    this.queued.push(...records.map(copyOf));
+    outputs.clear();
+    return outputs;
   }
 
   async flush(): Promise<void> {
@@ -53,4 +52,14 @@ export class MemorySink implements Sink {
       };
     });
   }
+}
+
+function copyOf(record: OutputRecord): OutputRecord {
+  const { key, value, headers } = record;
+  return {
+    ...record,
+    key: key && Buffer.from(key),
+    value: value && Buffer.from(value),
+    headers: headers.map((header) => ({ key: header.key, value: header.value && Buffer.from(header.value) })),
+  };
 }

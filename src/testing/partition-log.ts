@@ -1,5 +1,5 @@
-import type { RawBatch } from '../core/batch.js';
-import type { Headers } from '../core/record.js';
+import type { Headers } from '../core/headers.js';
+import { RawBatch } from '../core/raw-batch.js';
 
 /** A record as the broker holds it. */
 export interface LogRecord {
@@ -62,7 +62,7 @@ export class PartitionLog {
 }
 
 /** Some consecutive records of one partition. */
-export class LogBatch implements RawBatch {
+export class LogBatch extends RawBatch {
   readonly length: number;
 
   constructor(
@@ -70,6 +70,7 @@ export class LogBatch implements RawBatch {
     readonly partition: number,
     private readonly records: readonly LogRecord[],
   ) {
+    super();
     this.length = records.length;
   }
 

@@ -1,5 +1,5 @@
 import { ConfigError, messageOf } from '../core/errors.js';
-import type { Header } from '../core/record.js';
+import type { Header } from '../core/headers.js';
 import type { Serde } from '../core/serde.js';
 import type { Pipeline, TestRecord } from '../pipeline/model.js';
 import { serdeFor } from '../serdes/formats.js';

@@ -2,13 +2,14 @@ import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type Headers, NO_HEADERS } from '../core/headers.js';
 import { type Logger, silentLogger } from '../core/logger.js';
 import { noMetrics } from '../core/metrics.js';
 import { partitionForKey } from '../core/murmur2.js';
+import { OutputBatch, type OutputRecord } from '../core/output-batch.js';
 import type { ErrorPolicy } from '../core/policy.js';
-import { type Headers, NO_HEADERS } from '../core/record.js';
 import type { KeyValueStore, StoreEngine } from '../core/store.js';
-import type { OutputRecord, Sink } from '../core/transport.js';
+import type { Sink } from '../core/transport.js';
 import { CacheBudget } from '../runtime/cache-budget.js';
 import { EngineMetrics } from '../runtime/metrics.js';
 import { Task } from '../runtime/task.js';
@@ -219,11 +220,16 @@ export class TopologyDriver {
 
   private sink(): Sink {
     return {
-      send: (record) => this.append(record),
+      send: (outputs) => this.write(outputs),
       flush: async () => {},
       maxRecordBytes: 1_000_000,
       close: async () => {},
     };
+  }
+
+  private write(outputs: OutputBatch): OutputBatch {
+    for (let i = 0; i < outputs.length; i++) this.append(outputs.recordAt(i));
+    return new OutputBatch();
   }
 
   private append(record: OutputRecord): void {

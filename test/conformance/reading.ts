@@ -1,6 +1,7 @@
-import type { RawBatch } from '../../src/core/batch.js';
-import type { Headers } from '../../src/core/record.js';
-import type { CommittedOffset, GroupListener, GroupMember, OutputRecord, PartitionReader, TopicPartition } from '../../src/core/transport.js';
+import type { Headers } from '../../src/core/headers.js';
+import type { OutputRecord } from '../../src/core/output-batch.js';
+import type { RawBatch } from '../../src/core/raw-batch.js';
+import type { CommittedOffset, GroupListener, GroupMember, PartitionReader, TopicPartition } from '../../src/core/transport.js';
 
 /** A record as it was read. */
 export interface ReadRecord {

@@ -1,4 +1,5 @@
-import type { GroupMember, OutputRecord, PartitionReader, Sink, TopicAdmin, Transport } from '../../src/core/transport.js';
+import { OutputBatch, type OutputRecord } from '../../src/core/output-batch.js';
+import type { GroupMember, PartitionReader, Sink, TopicAdmin, Transport } from '../../src/core/transport.js';
 import { output, Reading, unique } from './reading.js';
 
 export const bytes = (text: string): Buffer => Buffer.from(text);
@@ -31,7 +32,7 @@ export class Workbench {
   };
 
   readonly send = async (...records: (Partial<OutputRecord> & { topic: string })[]): Promise<void> => {
-    for (const record of records) await this.sink.send(output(record));
+    for (const record of records) await this.sink.send(OutputBatch.of(output(record)));
     await this.sink.flush();
   };
 

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { KafkaCluster } from '../../../scripts/kafka-cluster.mjs';
 import { BrokerError } from '../../../src/core/errors.js';
 import type { Logger } from '../../../src/core/logger.js';
+import { OutputBatch } from '../../../src/core/output-batch.js';
 import type { KafkaOptions } from '../../../src/kafka/config.js';
 import { KafkaTransport } from '../../../src/kafka/transport.js';
 
@@ -92,7 +93,8 @@ describe('a loss of all brokers', () => {
         for (const batch of batches) for (let i = 0; i < batch.length; i++) values.push(String(batch.valueAt(i)));
       }
     };
-    const send = (value: string) => sink.send({ topic: 'outage', partition: 0, key: null, value: Buffer.from(value), timestamp: 1, headers: [] });
+    const send = (value: string) =>
+      sink.send(OutputBatch.of({ topic: 'outage', partition: 0, key: null, value: Buffer.from(value), timestamp: 1, headers: [] }));
     await send('before');
     await sink.flush();
     await readUntil(() => values.length === 1);

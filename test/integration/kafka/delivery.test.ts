@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { DeliveryError } from '../../../src/core/errors.js';
 import { silentLogger } from '../../../src/core/logger.js';
-import type { OutputRecord, Sink, TopicAdmin } from '../../../src/core/transport.js';
+import { OutputBatch, type OutputRecord } from '../../../src/core/output-batch.js';
+import type { Sink, TopicAdmin } from '../../../src/core/transport.js';
 import { KafkaTransport } from '../../../src/kafka/transport.js';
 import { output, unique } from '../../conformance/reading.js';
 
@@ -27,7 +28,7 @@ async function topic(config: Record<string, string> = {}): Promise<string> {
 }
 
 async function sendAll(...records: (Partial<OutputRecord> & { topic: string })[]): Promise<void> {
-  for (const record of records) await sink.send(output(record));
+  for (const record of records) await sink.send(OutputBatch.of(output(record)));
   await sink.flush();
 }
 
@@ -80,7 +81,7 @@ describe('sending', () => {
     const small = await new KafkaTransport({ brokers, client: { 'queue.buffering.max.messages': 50 } }, silentLogger).sink();
     let waits = 0;
     for (let i = 0; i < 1_000; i++) {
-      const sent = small.send(output({ topic: name, value: Buffer.from(`${i}`) }));
+      const sent = small.send(OutputBatch.of(output({ topic: name, value: Buffer.from(`${i}`) })));
       if (sent !== undefined) waits++;
       await sent;
     }

@@ -1,6 +1,7 @@
 import { RdKafka } from '@confluentinc/kafka-javascript';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { silentLogger } from '../../../src/core/logger.js';
+import { OutputBatch } from '../../../src/core/output-batch.js';
 import type { Sink, TopicAdmin } from '../../../src/core/transport.js';
 import { KafkaTransport } from '../../../src/kafka/transport.js';
 import { output, Reading, unique } from '../../conformance/reading.js';
@@ -23,7 +24,7 @@ afterAll(async () => {
 async function filled(partitions: number, count: number): Promise<string> {
   const name = unique('reading');
   await admin.create({ name, partitions, config: {} });
-  for (let i = 0; i < count; i++) await sink.send(output({ topic: name, partition: i % partitions, value: Buffer.from(`${i}`) }));
+  for (let i = 0; i < count; i++) await sink.send(OutputBatch.of(output({ topic: name, partition: i % partitions, value: Buffer.from(`${i}`) })));
   await sink.flush();
   return name;
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { NO_HEADERS } from '../../../src/core/record.js';
+import { NO_HEADERS } from '../../../src/core/headers.js';
 import { groupByPartition } from '../../../src/kafka/raw-batch.js';
 import type { StockMessage } from '../../../src/kafka/stock.js';
 

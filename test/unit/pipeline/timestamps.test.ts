@@ -1,10 +1,18 @@
 import { describe, expect, test } from 'vitest';
-import { NO_HEADERS, StreamRecord } from '../../../src/core/record.js';
+import { NO_HEADERS } from '../../../src/core/headers.js';
+import { StreamRecord } from '../../../src/core/record.js';
 import { timestampExtractor } from '../../../src/pipeline/timestamps.js';
+import { LogBatch } from '../../../src/testing/partition-log.js';
 import { expr, record } from '../processors/harness.js';
 
 const at = (timestamp: number): StreamRecord =>
-  StreamRecord.read({ topic: 't', partition: 0, keySerde: null, valueSerde: null }, 0, timestamp, null, null, NO_HEADERS, 0);
+  StreamRecord.read(
+    { topic: 't', partition: 0, keySerde: null, valueSerde: null },
+    new LogBatch('t', 0, [{ offset: 0, timestamp, key: null, value: null, headers: NO_HEADERS }]),
+    0,
+    timestamp,
+    0,
+  );
 
 describe('timestampExtractor (T3)', () => {
   test('leaves the record its own timestamp by default', () => {

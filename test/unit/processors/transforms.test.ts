@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { NO_HEADERS } from '../../../src/core/record.js';
+import { NO_HEADERS } from '../../../src/core/headers.js';
 import filter from '../../../src/processors/filter.js';
 import flatMap from '../../../src/processors/flatMap.js';
 import map from '../../../src/processors/map.js';

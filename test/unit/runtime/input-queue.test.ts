@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import type { RawBatch } from '../../../src/core/batch.js';
+import type { RawBatch } from '../../../src/core/raw-batch.js';
 import { InputQueue } from '../../../src/runtime/input-queue.js';
 import { SourceRunner } from '../../../src/runtime/source-runner.js';
 import { jsonSerde } from '../../../src/serdes/json.js';
 import { stringSerde } from '../../../src/serdes/string.js';
+import { LogBatch } from '../../../src/testing/partition-log.js';
 
 const partition = { topic: 't', partition: 0 };
 
@@ -14,16 +15,11 @@ function queue(start = 0): InputQueue {
 
 /** A batch of 10 bytes at these offsets, which may have gaps. */
 function raw(...offsets: number[]): RawBatch {
-  return {
-    ...partition,
-    length: offsets.length,
-    bytes: 10,
-    offsetAt: (index) => offsets[index] as number,
-    timestampAt: () => 0,
-    keyAt: () => null,
-    valueAt: () => null,
-    headersAt: () => [],
-  };
+  return new LogBatch(
+    't',
+    0,
+    offsets.map((offset) => ({ offset, timestamp: 0, key: null, value: Buffer.alloc(10 / offsets.length), headers: [] })),
+  );
 }
 
 /** Takes and finishes batches until none waits; the index ranges taken. */

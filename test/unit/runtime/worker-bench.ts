@@ -182,9 +182,9 @@ function noting(diary: string[], member: GroupMember, reader: PartitionReader): 
 
 function notingSink(diary: string[], sink: Sink): Sink {
   return over(sink, {
-    send: (record) => {
-      diary.push(`send ${record.value}`);
-      return sink.send(record);
+    send: (outputs) => {
+      for (let i = 0; i < outputs.length; i++) diary.push(`send ${outputs.valueAt(i)}`);
+      return sink.send(outputs);
     },
     flush: async () => {
       await sink.flush();

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { DeliveryError, RetriableError, TaskMigratedError } from '../../../src/core/errors.js';
+import { OutputBatch } from '../../../src/core/output-batch.js';
 import type { GroupListener, GroupMember, PartitionReader, TopicPartition } from '../../../src/core/transport.js';
 import { ManualClock, TEST_START } from '../../../src/testing/manual-clock.js';
 import { MemoryBroker } from '../../../src/testing/memory-broker.js';
@@ -74,8 +75,8 @@ describe('topics', () => {
       { key: 'h', value: bytes('1') },
       { key: 'h', value: null },
     ];
-    sink.send({ topic: 't', partition: undefined, key: null, value: Buffer.alloc(0), timestamp: 5, headers });
-    sink.send({ topic: 't', partition: 0, key: Buffer.alloc(0), value: null, timestamp: 6, headers: [] });
+    sink.send(OutputBatch.of({ topic: 't', partition: undefined, key: null, value: Buffer.alloc(0), timestamp: 5, headers }));
+    sink.send(OutputBatch.of({ topic: 't', partition: 0, key: Buffer.alloc(0), value: null, timestamp: 6, headers: [] }));
     expect(cluster.records('t')).toEqual([]);
     await sink.flush();
     expect(cluster.records('t')).toEqual([
@@ -88,7 +89,7 @@ describe('topics', () => {
     const cluster = broker();
     const sink = await cluster.sink();
     const value = bytes('before');
-    sink.send({ topic: 't', partition: 0, key: null, value, timestamp: 0, headers: [] });
+    sink.send(OutputBatch.of({ topic: 't', partition: 0, key: null, value, timestamp: 0, headers: [] }));
     value.write('after!');
     await sink.flush();
     expect(String(cluster.records('t')[0]?.value)).toBe('before');
@@ -279,11 +280,11 @@ describe('faults', () => {
     cluster.failNextFlush(new RetriableError('broker/not-delivered', 'lost'));
     cluster.failNextFlush(new RetriableError('broker/not-delivered', 'unsure'), { written: true });
     await sink.flush();
-    sink.send(record);
+    sink.send(OutputBatch.of(record));
     await expect(sink.flush()).rejects.toThrow('lost');
-    sink.send(record);
+    sink.send(OutputBatch.of(record));
     await expect(sink.flush()).rejects.toThrow('unsure');
-    sink.send(record);
+    sink.send(OutputBatch.of(record));
     await sink.flush();
     expect(cluster.records('t')).toHaveLength(2);
   });
@@ -299,13 +300,13 @@ describe('faults', () => {
       [{ topic: 'nowhere' }, 'broker/unknown-topic'],
       [{ partition: 7 }, 'broker/unknown-partition'],
     ] as const) {
-      sink.send({ ...record, ...change });
-      sink.send({ ...record, value: bytes('good') });
+      sink.send(OutputBatch.of({ ...record, ...change }));
+      sink.send(OutputBatch.of({ ...record, value: bytes('good') }));
       await expect(sink.flush()).rejects.toMatchObject({ code });
     }
     expect(cluster.records('t').map(({ value }) => String(value))).toEqual(['good', 'good', 'good', 'good']);
     cluster.maxRecordBytes = 3;
-    expect(() => sink.send({ ...record, value: bytes('long') })).toThrow(DeliveryError);
+    expect(() => sink.send(OutputBatch.of({ ...record, value: bytes('long') }))).toThrow(DeliveryError);
   });
 
   test('a commit fails as asked, once', async () => {
@@ -328,7 +329,7 @@ describe('faults', () => {
     await consumer.poll(1);
     cluster.append('t', { value: bytes('there') });
     cluster.setReachable(false);
-    sink.send(record);
+    sink.send(OutputBatch.of(record));
     let flushed = false;
     const flushing = sink.flush().then(() => {
       flushed = true;
@@ -349,7 +350,7 @@ describe('faults', () => {
     const cluster = broker();
     const sink = await cluster.sink();
     cluster.setReachable(false);
-    sink.send(record);
+    sink.send(OutputBatch.of(record));
     const flushing = sink.flush();
     await sink.close();
     await expect(flushing).rejects.toBeInstanceOf(RetriableError);
