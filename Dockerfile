@@ -10,7 +10,7 @@ COPY package.json package-lock.json ./
 COPY scripts/command.mjs scripts/debian.mjs scripts/dependencies.mjs scripts/install.mjs scripts/
 RUN npm_config_build_from_source=true node scripts/install.mjs
 COPY tsconfig.json tsconfig.build.json ./
-COPY scripts/build.mjs scripts/
+COPY scripts/addon.mjs scripts/build.mjs scripts/
 COPY src src
 RUN node scripts/build.mjs \
  && npm prune --omit=dev --ignore-scripts --no-audit --no-fund --loglevel=error

@@ -1,5 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
+/** One file at a time, after the others: they share a broker and measure time. */
+const integration = { fileParallelism: false, testTimeout: 60_000, hookTimeout: 120_000, globalSetup: ['test/integration/setup.ts'] };
+
 /** Native modules do not load in worker threads: every project runs in processes. */
 export default defineConfig({
   test: {
@@ -7,17 +10,30 @@ export default defineConfig({
     projects: [
       { extends: true, test: { name: 'unit', include: ['test/unit/**/*.test.ts'], sequence: { groupOrder: 0 } } },
       { extends: true, test: { name: 'conformance', include: ['test/conformance/**/*.test.ts'], sequence: { groupOrder: 0 } } },
+      // Records take the packed path, unless KSTREAMD_TRANSPORT says otherwise; tests and daemons alike.
+      { extends: true, test: { ...integration, name: 'integration', include: ['test/{integration,chaos}/**/*.test.ts'], sequence: { groupOrder: 1 } } },
       {
         extends: true,
+        // The same on the stock path, but for what compares the two.
         test: {
-          name: 'integration',
-          include: ['test/{integration,chaos}/**/*.test.ts'],
-          // One file at a time, after the others: they share a broker and measure time.
-          sequence: { groupOrder: 1 },
+          ...integration,
+          name: 'integration-stock',
+          include: ['test/integration/**/*.test.ts'],
+          exclude: ['test/integration/kafka/paths/**'],
+          env: { KSTREAMD_TRANSPORT: 'stock' },
+          sequence: { groupOrder: 3 },
+        },
+      },
+      {
+        extends: true,
+        // The native addon itself, also run under the address sanitizer (`npm run test:asan`).
+        test: {
+          name: 'addon',
+          include: ['test/addon/**/*.test.ts'],
+          sequence: { groupOrder: 2 },
           fileParallelism: false,
           testTimeout: 60_000,
           hookTimeout: 120_000,
-          globalSetup: ['test/integration/setup.ts'],
         },
       },
     ],

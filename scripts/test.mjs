@@ -1,7 +1,7 @@
-// `npm test [-- NAME…]`: everything that has to hold, or the named parts of it: checks, unit, conformance, integration; any other word
+// `npm test [-- NAME…]`: everything that has to hold, or the named parts of it: checks, unit, conformance, integration, addon; any other word
 // filters test files. The last line is always `N passed, N failed[, N skipped]`.
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -11,7 +11,7 @@ import { installDependencies } from './dependencies.mjs';
 import { prepareKafka } from './kafka-cluster.mjs';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
-const PROJECTS = ['unit', 'conformance', 'integration'];
+const PROJECTS = ['unit', 'conformance', 'integration', 'addon'];
 const CHECKS = {
   types: ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.json'],
   biome: ['node_modules/@biomejs/biome/bin/biome', 'check', '--error-on-warnings', '.'],
@@ -29,7 +29,7 @@ async function testAll(words) {
   const built = await check('build', buildIfStale);
   if (wants('checks')) for (const [name, command] of Object.entries(CHECKS)) await check(name, () => run(process.execPath, command, { cwd: root }));
   const projects = [];
-  for (const project of PROJECTS.filter(wants)) if (project !== 'integration' || (await canIntegrate(built))) projects.push(project);
+  for (const project of PROJECTS.filter(wants)) if (await canRun(project, built)) projects.push(project);
   if (projects.length > 0) await vitest(projects, filters);
 }
 
@@ -47,8 +47,22 @@ async function check(name, work) {
   }
 }
 
-/** Integration tests run the built daemon against a real Kafka; where Java or Kafka cannot be had their files count as skipped. */
-async function canIntegrate(built) {
+/** Files that cannot be run count as skipped. Where there is no addon, `integration` is the stock path already. */
+async function canRun(project, built) {
+  if (project === 'addon') return existsSync(ADDON) || skip(['addon'], 'the native addon is not built');
+  if (project === 'integration-stock' && !existsSync(ADDON)) return skip(ON_KAFKA[project], 'the native addon is not built, both paths would be one');
+  return ON_KAFKA[project] === undefined || canIntegrate(built, ON_KAFKA[project]);
+}
+
+function skip(folders, reason) {
+  const files = folders.flatMap(testFiles);
+  total.skipped += files.length;
+  console.log(`${files.length} files of ${folders.join(' and ')} tests are skipped: ${reason}`);
+  return false;
+}
+
+/** Integration tests run the built daemon against a real Kafka, which may not be to be had. */
+async function canIntegrate(built, folders) {
   if (!built) {
     console.log('integration tests are not run: there is no build to test');
     return false;
@@ -59,10 +73,7 @@ async function canIntegrate(built) {
     return true;
   } catch (error) {
     if (!(error instanceof SetupError)) throw error;
-    const files = ['integration', 'chaos'].flatMap(testFiles);
-    total.skipped += files.length;
-    console.log(`${files.length} files of integration tests are skipped: ${error.message}`);
-    return false;
+    return skip(folders, error.message);
   }
 }
 
