@@ -7,6 +7,8 @@ export interface ClusterOptions {
   readonly port?: number;
   /** A second listener with SCRAM-SHA-512 and PLAIN. */
   readonly sasl?: boolean;
+  /** A listener that demands a client's certificate: PEM files of the broker's key and certificate, and of the authority of both sides. */
+  readonly tls?: { readonly keystore: string; readonly truststore: string };
   /** The cluster belongs to this process: `removeAbandoned` deletes it once the process is gone. */
   readonly owned?: boolean;
   /** server.properties over the defaults. */
@@ -41,6 +43,8 @@ export class KafkaCluster {
   readonly brokers: string;
   /** The SASL listener, when the cluster was made with one. */
   readonly sasl: { readonly brokers: string; readonly user: string; readonly password: string } | undefined;
+  /** The TLS listener, when the cluster was made with one. */
+  readonly tls: { readonly brokers: string } | undefined;
   status(): NodeStatus[];
   /** Starts what does not run; returns when the running nodes form a cluster. */
   start(node?: number): Promise<void>;

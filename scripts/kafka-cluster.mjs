@@ -19,9 +19,9 @@ export class KafkaCluster {
   #nodes;
 
   /** Starts a new cluster, or one that was stopped; installs Kafka first where it is not. */
-  static async start({ name = 'default', nodes = 1, port = 0, sasl = false, owned = false, settings = {} } = {}) {
+  static async start({ name = 'default', nodes = 1, port = 0, sasl = false, tls, owned = false, settings = {} } = {}) {
     await prepareKafka();
-    const cluster = KafkaCluster.find(name) ?? (await create({ name, nodes, port, sasl, owned, settings }));
+    const cluster = KafkaCluster.find(name) ?? (await create({ name, nodes, port, sasl, tls, owned, settings }));
     await cluster.start();
     return cluster;
   }
@@ -62,6 +62,11 @@ export class KafkaCluster {
   get sasl() {
     const { login, nodes } = this.#plan;
     return nodes[0].saslPort === 0 ? undefined : { brokers: this.#nodes.map((node) => node.saslAddress).join(','), ...login };
+  }
+
+  /** `bootstrap.servers` of the TLS listener, when the cluster was made with one. */
+  get tls() {
+    return this.#plan.nodes[0].tlsPort ? { brokers: this.#nodes.map((node) => node.tlsAddress).join(',') } : undefined;
   }
 
   status() {
@@ -133,19 +138,20 @@ export async function prepareKafka() {
   });
 }
 
-async function create({ name, nodes: count, port, sasl, owned, settings, recordClassesIn }) {
+async function create({ name, nodes: count, port, sasl, tls, owned, settings, recordClassesIn }) {
   if (!/^[a-z0-9-]+$/.test(name)) throw new SetupError(`a cluster's name is made of a-z, 0-9 and -, not: ${name}`);
   if (count !== 1 && count !== 3) throw new SetupError('a cluster has 1 or 3 nodes');
-  const free = await freePorts(count * 3);
+  const free = await freePorts(count * 4);
   const plan = {
     name,
-    clusterId: randomBytes(16).toString('base64url'),
+    clusterId: clusterId(),
     login: { user: 'kstreamd', password: randomBytes(9).toString('base64url') },
     nodes: Array.from({ length: count }, (_, index) => ({
       id: index + 1,
       port: port === 0 ? free[index] : port + index,
       controllerPort: free[count + index],
       saslPort: sasl ? free[2 * count + index] : 0,
+      tlsPort: tls ? free[3 * count + index] : 0,
     })),
     ...(recordClassesIn === undefined ? {} : { recordClassesIn }),
     ...(owned ? { owner: identityOf(process.pid) } : {}),
@@ -155,7 +161,10 @@ async function create({ name, nodes: count, port, sasl, owned, settings, recordC
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const format = (layout) => {
     const node = new KafkaNode(folder, layout);
-    return node.format(nodeSettings(layout, plan.nodes, node.dataFolder, plan.login, settings), { clusterId: plan.clusterId, ...plan.login });
+    return node.format(nodeSettings(layout, plan.nodes, node.dataFolder, { login: plan.login, tls, extra: settings }), {
+      clusterId: plan.clusterId,
+      ...plan.login,
+    });
   };
   await Promise.all(plan.nodes.map(format));
   // Written last: a cluster that is found is complete.
@@ -182,4 +191,11 @@ function isFree(port) {
     server.once('error', () => resolve(false));
     server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
   });
+}
+
+/** Kafka's tools take one that begins with a dash for an option. */
+function clusterId() {
+  const id = randomBytes(16);
+  id[0] &= 0x7f;
+  return id.toString('base64url');
 }

@@ -13,6 +13,7 @@ const JVM = ['-Xms256m', '-Xmx512m', '-XX:+UseSerialGC', '-XX:-UsePerfData', '-X
  * @property {number} id 1, 2 or 3
  * @property {number} port of the PLAINTEXT listener
  * @property {number} saslPort of the SASL_PLAINTEXT listener, 0 = none
+ * @property {number} tlsPort of the SSL listener, 0 = none
  * @property {number} controllerPort
  */
 
@@ -38,6 +39,10 @@ export class KafkaNode {
 
   get saslAddress() {
     return `${HOST}:${this.layout.saslPort}`;
+  }
+
+  get tlsAddress() {
+    return `${HOST}:${this.layout.tlsPort}`;
   }
 
   get logFile() {
@@ -137,10 +142,12 @@ rootLogger.appenderRef.out.ref = out
  * @param {NodeLayout} node
  * @param {readonly NodeLayout[]} nodes all of the cluster's
  * @param {string} dataFolder
- * @param {{ user: string, password: string }} login of the SASL listener
- * @param {Readonly<Record<string, string>>} extra overrides the rest
+ * @param {object} of
+ * @param {{ user: string, password: string }} of.login of the SASL listener
+ * @param {{ keystore: string, truststore: string } | undefined} of.tls PEM files of the SSL listener
+ * @param {Readonly<Record<string, string>>} of.extra overrides the rest
  */
-export function nodeSettings(node, nodes, dataFolder, login, extra) {
+export function nodeSettings(node, nodes, dataFolder, { login, tls, extra }) {
   const replicas = nodes.length;
   const minimum = replicas === 3 ? 2 : 1;
   return {
@@ -151,6 +158,7 @@ export function nodeSettings(node, nodes, dataFolder, login, extra) {
     'inter.broker.listener.name': 'PLAINTEXT',
     'log.dirs': dataFolder,
     ...listenerSettings(node, login),
+    ...(tls === undefined ? {} : tlsSettings(tls)),
     'default.replication.factor': replicas,
     'min.insync.replicas': minimum,
     'offsets.topic.replication.factor': replicas,
@@ -175,18 +183,31 @@ export function nodeSettings(node, nodes, dataFolder, login, extra) {
   };
 }
 
-function listenerSettings(node, { user, password }) {
-  const withSasl = node.saslPort !== 0;
-  const advertised = [`PLAINTEXT://${HOST}:${node.port}`, ...(withSasl ? [`SASL_PLAINTEXT://${HOST}:${node.saslPort}`] : [])].join(',');
-  const listeners = { listeners: `${advertised},CONTROLLER://${HOST}:${node.controllerPort}`, 'advertised.listeners': advertised };
-  const plain = { 'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT' };
-  if (!withSasl) return { ...listeners, ...plain };
+function listenerSettings({ port, saslPort, tlsPort, controllerPort }, { user, password }) {
+  const ports = Object.entries({ PLAINTEXT: port, SASL_PLAINTEXT: saslPort, SSL: tlsPort }).filter(([, each]) => each !== 0);
+  const advertised = ports.map(([name, each]) => `${name}://${HOST}:${each}`).join(',');
+  const listeners = {
+    listeners: `${advertised},CONTROLLER://${HOST}:${controllerPort}`,
+    'advertised.listeners': advertised,
+    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,SSL:SSL,CONTROLLER:PLAINTEXT',
+  };
+  if (saslPort === 0) return listeners;
   const login = (module, rest) => `org.apache.kafka.common.security.${module} required${rest};`;
   return {
     ...listeners,
-    ...plain,
     'sasl.enabled.mechanisms': 'SCRAM-SHA-512,PLAIN',
     'listener.name.sasl_plaintext.scram-sha-512.sasl.jaas.config': login('scram.ScramLoginModule', ''),
     'listener.name.sasl_plaintext.plain.sasl.jaas.config': login('plain.PlainLoginModule', ` user_${user}="${password}"`),
+  };
+}
+
+/** Clients must show a certificate of the same authority. */
+function tlsSettings({ keystore, truststore }) {
+  return {
+    'ssl.keystore.type': 'PEM',
+    'ssl.keystore.location': keystore,
+    'ssl.truststore.type': 'PEM',
+    'ssl.truststore.location': truststore,
+    'ssl.client.auth': 'required',
   };
 }

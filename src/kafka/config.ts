@@ -1,5 +1,6 @@
 import { closest } from '../core/closest.js';
 import { ConfigError } from '../core/errors.js';
+import type { Isolation } from '../core/transport.js';
 import { OWNED, type PropertyScope, SCOPES } from './properties.js';
 
 /** How to reach a cluster. */
@@ -32,6 +33,16 @@ export function checkClientProperties(client: Properties): void {
       fix: near === undefined ? "See librdkafka's CONFIGURATION.md for the names." : `Did you mean ${near}?`,
     });
   }
+}
+
+/** A reader without a group: made for long runs of records, and for an end that is noticed soon. */
+export function readerConfig(options: KafkaOptions, isolation: Isolation): Properties {
+  return {
+    ...consumerConfig(options, { groupId: 'kstreamd.reader' }), // the client wants a name, and never joins
+    'fetch.wait.max.ms': 20,
+    'queued.min.messages': 100_000,
+    'isolation.level': isolation,
+  };
 }
 
 export function consumerConfig(options: KafkaOptions, membership: Membership): Properties {
@@ -69,6 +80,25 @@ export function producerConfig(options: KafkaOptions): Properties {
     'delivery.report.only.error': true,
     dr_cb: true,
   };
+}
+
+/** No delivery reports: the commit fails when a record was not written. */
+export function transactionalConfig(options: KafkaOptions, transactionalId: string, timeoutMs: number): Properties {
+  const { dr_cb: _, 'delivery.report.only.error': __, ...config } = producerConfig(options);
+  const within = (name: string, latest: number): Properties => (name in config ? { [name]: Math.min(Number(config[name]), latest) } : {});
+  return {
+    ...config,
+    ...within('message.timeout.ms', timeoutMs),
+    ...within('delivery.timeout.ms', timeoutMs),
+    ...within('socket.timeout.ms', timeoutMs - 100),
+    'transactional.id': transactionalId,
+    'transaction.timeout.ms': timeoutMs,
+  };
+}
+
+/** Milliseconds after which the broker aborts a transaction, when nobody says otherwise. */
+export function defaultTransactionTimeoutMs(options: KafkaOptions): number {
+  return Number(options.client?.['transaction.timeout.ms'] ?? 60_000);
 }
 
 export function adminConfig(options: KafkaOptions): Properties {

@@ -6,14 +6,14 @@ import { type AssignedPartition, Assignment, isLive } from './assignment.js';
 import { Code } from './codes.js';
 import { Commits } from './commits.js';
 import { kafkaError } from './errors.js';
+import type { FetchEvent, Fetcher } from './fetched.js';
+import { Loans } from './loan.js';
 import { committedOffsets, offsetForTime, watermarks } from './offsets.js';
-import { groupByPartition } from './raw-batch.js';
 import { Rebalance } from './rebalance.js';
 import { StallWatch } from './stall.js';
-import { promised, type StockConsumer, type StockError, type StockMessage, type StockMetadata, type StockPartition } from './stock.js';
+import { promised, type StockConsumer, type StockError, type StockMetadata, type StockPartition } from './stock.js';
 import { fulfilledWithin, Turns } from './turns.js';
 
-/** How long a consume call waits for a first record, in milliseconds; it holds a thread of the pool meanwhile. */
 const WAIT_MS = 200;
 const WAIT_WHEN_LEAVING_MS = 10;
 const SEEK_TIMEOUT_MS = 5_000;
@@ -31,28 +31,32 @@ const NOTHING: ReadResult = { batches: [], drained: true };
  * time, and everything that changes what is read happens between two of them: answers to rebalances, seeks, assigns.
  */
 export class GroupConsumer implements GroupMember, PartitionReader {
-  private readonly native: ReturnType<StockConsumer['getClient']>;
   private readonly assignment: Assignment;
   private readonly rebalance: Rebalance;
   private readonly commits: Commits;
+  private readonly loans: Loans<StockConsumer>;
   private readonly stall: StallWatch;
   private readonly turns = new Turns();
   /** Assigns and unassigns that belong to no rebalance event. */
   private readonly changes: (() => void)[] = [];
   private subscribed: readonly string[] = [];
-  private waitMs = WAIT_MS;
   private markersAt = 0;
+  /** What a fetch has told, until it is thrown. */
+  private failure: { readonly error: unknown } | undefined;
   private leaving: Promise<void> | undefined;
   private closing: Promise<void> | undefined;
 
   constructor(
     private readonly consumer: StockConsumer,
+    private readonly fetcher: Fetcher,
     private readonly logger: Logger,
+    /** How long a read waits for a first record, in milliseconds; it holds a thread of the pool meanwhile. */
+    private waitMs = WAIT_MS,
   ) {
-    this.native = consumer.getClient();
     this.assignment = new Assignment(consumer);
     this.rebalance = new Rebalance(consumer, this.assignment);
     this.commits = new Commits((offsets) => consumer.commit(offsets));
+    this.loans = new Loans(consumer, this.rebalance);
     this.stall = new StallWatch(this.assignment, {
       watermarks: (tp) => this.watermarks(tp),
       cachedEnd: (tp) => this.cachedEnd(tp),
@@ -78,6 +82,11 @@ export class GroupConsumer implements GroupMember, PartitionReader {
 
   commit(offsets: readonly CommittedOffset[]): Promise<void> {
     return this.commits.commit(offsets.map(({ topic, partition, offset, metadata }) => ({ topic, partition, offset, metadata })));
+  }
+
+  /** For a producer that sends this member's offsets to a transaction. Rejects with a TaskMigratedError when it is no member any more. */
+  lend<T>(use: (consumer: StockConsumer) => Promise<T>): Promise<T> {
+    return this.loans.lend(use);
   }
 
   committed(partitions: readonly TopicPartition[]): Promise<CommittedOffset[]> {
@@ -159,17 +168,35 @@ export class GroupConsumer implements GroupMember, PartitionReader {
     this.rebalance.answer();
     this.applyChanges();
     this.stall.tell();
-    const messages = await this.consume(max);
+    if (this.failure !== undefined) this.tellFailure();
+    const fetched = await this.fetcher.fetch(max, this.waitMs);
     this.rebalance.begin();
-    const batches = groupByPartition(messages, (topic, partition) => isLive(this.assignment.get({ topic, partition })));
+    const batches = fetched.batches.filter((batch) => isLive(this.assignment.get(batch)));
     for (const batch of batches) {
       const assigned = this.assignment.get(batch) as AssignedPartition;
       assigned.next = batch.offsetAt(batch.length - 1) + 1;
       assigned.started = true;
     }
-    const drained = messages.length < max;
+    // Records that came with an error are handed out first.
+    for (const event of fetched.events) await this.onFetchEvent(event);
+    if (this.failure !== undefined && batches.length === 0) this.tellFailure();
+    const drained = fetched.records < max;
     if (drained) this.idle();
     return { batches, drained };
+  }
+
+  private async onFetchEvent({ code, text }: FetchEvent): Promise<void> {
+    try {
+      await this.onFetchError({ code, message: text });
+    } catch (error) {
+      this.failure ??= { error };
+    }
+  }
+
+  private tellFailure(): void {
+    const failure = this.failure;
+    this.failure = undefined;
+    throw failure?.error;
   }
 
   private idle(): void {
@@ -181,17 +208,8 @@ export class GroupConsumer implements GroupMember, PartitionReader {
     this.stall.check();
   }
 
-  private consume(max: number): Promise<readonly StockMessage[]> {
-    return new Promise((resolve, reject) => {
-      this.native.consume(this.waitMs, max, true, (error, messages) => {
-        if (error) this.onConsumeError(error).then(() => resolve([]), reject);
-        else resolve(messages);
-      });
-    });
-  }
-
-  /** Returns for what passes by itself, throws for what does not. The error names no partition. */
-  private async onConsumeError(error: StockError): Promise<void> {
+  /** Returns for what passes by itself, throws for what does not. */
+  private async onFetchError(error: StockError): Promise<void> {
     switch (error.code) {
       case Code.state: // closed meanwhile
       case Code.transport:
@@ -207,12 +225,17 @@ export class GroupConsumer implements GroupMember, PartitionReader {
       case Code.unknownTopic:
         return this.checkTopics();
       default:
-        throw kafkaError(error, `reading ${this.subscribed.join(', ')}`);
+        if (error.code === Code.groupAuthorization && this.subscribed.length === 0) return; // a plain reader needs no group
+        throw kafkaError(error, `reading ${this.topics().join(', ')}`);
     }
   }
 
+  private topics(): readonly string[] {
+    return this.subscribed.length > 0 ? this.subscribed : [...new Set(this.assignment.all().map(({ topic }) => topic))];
+  }
+
   private async checkTopics(): Promise<void> {
-    for (const topic of this.subscribed) {
+    for (const topic of this.topics()) {
       const found = await promised<StockMetadata>((done) => this.consumer.getMetadata({ topic, allTopics: false, timeout: SEEK_TIMEOUT_MS }, done)).catch(
         () => undefined,
       );
@@ -283,6 +306,8 @@ export class GroupConsumer implements GroupMember, PartitionReader {
   private async disconnect(): Promise<void> {
     this.rebalance.close();
     this.commits.end();
+    await this.fetcher.detach();
+    await this.loans.end();
     const done = promised<unknown>((callback) => this.consumer.disconnect(callback)).catch(() => undefined);
     if (!(await fulfilledWithin(DISCONNECT_TIMEOUT_MS, done))) this.logger.warn({}, 'the consumer did not close in time and is left behind');
   }

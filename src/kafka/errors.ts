@@ -82,7 +82,26 @@ const MEANINGS: ReadonlyMap<number, Meaning> = new Map<number, Meaning>([
       fix: 'Grant the user the operation, or have the topics created for you.',
     },
   ],
+  [
+    Code.transactionalIdAuthorization,
+    {
+      as: BrokerError,
+      code: 'broker/transaction-authorization',
+      text: 'access to the transactional id is denied',
+      fix: "Grant the user WRITE and DESCRIBE on transactional ids that begin with the pipeline's name.",
+    },
+  ],
+  [
+    Code.invalidTransactionTimeout,
+    {
+      as: BrokerError,
+      code: 'broker/transaction-timeout',
+      text: 'the broker refuses so long a timeout of transactions',
+      fix: 'Set transaction.timeout.ms of kafka.client to no more than transaction.max.timeout.ms of the brokers.',
+    },
+  ],
   [Code.messageTimedOut, { as: RetriableError, code: 'broker/not-delivered', text: 'the broker did not take the record in time' }],
+  [Code.destroyed, { as: RetriableError, code: 'broker/not-delivered', text: 'the sink was closed' }],
   [
     Code.metadataTooLarge,
     {

@@ -51,9 +51,20 @@ function mockAdmin(host: StockProducer): TopicAdmin {
     async create({ name }) {
       await metadata(host, name);
     },
+    async logEnds(partitions) {
+      return Promise.all(partitions.map(async ({ topic, partition }) => ({ topic, partition, offset: await end(host, topic, partition), topicId: undefined })));
+    },
+    async configs() {
+      return undefined;
+    },
     async deleteRecordsBefore() {},
     async close() {},
   };
+}
+
+async function end(host: StockProducer, topic: string, partition: number): Promise<number> {
+  const { highOffset } = await promised<{ highOffset: number }>((done) => host.queryWatermarkOffsets(topic, partition, TIMEOUT_MS, done));
+  return highOffset;
 }
 
 function metadata(host: StockProducer, topic?: string): Promise<StockMetadata> {

@@ -68,18 +68,16 @@ interface Run {
   readonly to: number;
 }
 
-/** One batch for each partition that `wanted` accepts, in the order in which partitions first occur (B1). */
-export function groupByPartition(messages: readonly StockMessage[], wanted: (topic: string, partition: number) => boolean): RawBatch[] {
+/** One batch for each partition, in the order in which partitions first occur (B1). */
+export function groupByPartition(messages: readonly StockMessage[]): RawBatch[] {
   const runs = new Map<string, Run[]>();
   for (let from = 0; from < messages.length; ) {
     const { topic, partition } = messages[from] as StockMessage;
     const to = endOfRun(messages, from, topic, partition);
-    if (wanted(topic, partition)) {
-      const key = `${topic}-${partition}`;
-      const known = runs.get(key);
-      if (known === undefined) runs.set(key, [{ from, to }]);
-      else known.push({ from, to });
-    }
+    const key = `${topic}-${partition}`;
+    const known = runs.get(key);
+    if (known === undefined) runs.set(key, [{ from, to }]);
+    else known.push({ from, to });
     from = to;
   }
   return Array.from(runs.values(), (of) => joined(messages, of));

@@ -27,6 +27,8 @@ export class Rebalance {
   private handling: Handling | undefined;
   private closing = false;
   private listener: GroupListener = nobody;
+  /** How often the assignment was lost, as told to the listener. */
+  losses = 0;
 
   constructor(
     private readonly consumer: StockConsumer,
@@ -46,7 +48,12 @@ export class Rebalance {
   received(error: StockError | undefined, partitions: readonly TopicPartition[]): void {
     if (this.closing) this.answerAtOnce(error?.code);
     else if (error?.code === Code.assignPartitions) this.events.push({ kind: 'assigned', partitions });
-    else this.events.push({ kind: this.consumer.assignmentLost() ? 'lost' : 'revoked', partitions });
+    else this.pushRevoke(partitions);
+  }
+
+  /** Whether the assignment is lost, from the moment at which the client knows until the listener has dealt with it. */
+  get lost(): boolean {
+    return this.handling?.kind === 'lost' || this.consumer.assignmentLost();
   }
 
   /** Calls the listener for the next event, if there is one and none is being handled. */
@@ -103,6 +110,12 @@ export class Rebalance {
       this.answerAtOnce(kind === 'assigned' ? Code.assignPartitions : Code.revokePartitions);
     }
     this.handling = undefined;
+  }
+
+  private pushRevoke(partitions: readonly TopicPartition[]): void {
+    const lost = this.consumer.assignmentLost();
+    if (lost) this.losses++;
+    this.events.push({ kind: lost ? 'lost' : 'revoked', partitions });
   }
 
   private async handle(event: Event): Promise<void> {

@@ -9,6 +9,13 @@ export interface StockError {
   readonly message: string;
 }
 
+/** Of the calls of a transaction: what librdkafka says to do next. */
+export interface StockTransactionError extends StockError {
+  readonly isFatal?: boolean;
+  readonly isRetriable?: boolean;
+  readonly isTxnRequiresAbort?: boolean;
+}
+
 export type Callback<T = void> = (error: StockError | null | undefined, result: T) => void;
 
 /** One consumed record; `headers` are objects of one key each and absent when there are none. */
@@ -44,6 +51,8 @@ export interface StockLog {
 export interface StockClient {
   connect(options: { timeout: number; allTopics: boolean }, done: Callback<unknown>): unknown;
   getMetadata(options: { topic?: string; timeout: number; allTopics: boolean }, done: Callback<StockMetadata>): unknown;
+  /** With the client's isolation level; without one, open transactions count. */
+  queryWatermarkOffsets(topic: string, partition: number, timeoutMs: number, done: Callback<{ lowOffset: number; highOffset: number }>): unknown;
   on(event: 'event.log', listener: (log: StockLog) => void): unknown;
   on(event: 'event.error', listener: (error: StockError) => void): unknown;
 }
@@ -64,7 +73,6 @@ export interface StockConsumer extends StockClient {
   pause(partitions: readonly StockPartition[]): unknown;
   resume(partitions: readonly StockPartition[]): unknown;
   getWatermarkOffsets(topic: string, partition: number): { lowOffset: number; highOffset: number };
-  queryWatermarkOffsets(topic: string, partition: number, timeoutMs: number, done: Callback<{ lowOffset: number; highOffset: number }>): unknown;
   /** An offset is −1 where the log ends before the time. */
   offsetsForTimes(partitions: readonly StockPartition[], timeoutMs: number, done: Callback<readonly (StockPartition | Error)[]>): unknown;
   disconnect(done: Callback<unknown>): unknown;
@@ -78,6 +86,13 @@ export interface StockProducer extends StockClient {
   flush(timeoutMs: number, done: Callback): unknown;
   poll(): unknown;
   setPollInterval(intervalMs: number): unknown;
+  // Each rejects with a StockTransactionError, and begin with one that lacks the flags.
+  initTransactions(timeoutMs: number, done: Callback): unknown;
+  beginTransaction(done: Callback): unknown;
+  /** Takes the group's metadata from the consumer, which must not be closed before this is done. */
+  sendOffsetsToTransaction(offsets: readonly StockPartition[], consumer: StockConsumer, timeoutMs: number, done: Callback): unknown;
+  commitTransaction(timeoutMs: number, done: Callback): unknown;
+  abortTransaction(timeoutMs: number, done: Callback): unknown;
   disconnect(timeoutMs: number, done: Callback<unknown>): unknown;
   on(event: 'event.log', listener: (log: StockLog) => void): unknown;
   on(event: 'event.error', listener: (error: StockError) => void): unknown;
@@ -109,7 +124,19 @@ export interface StockAdmin extends StockClient {
     options: { timeout: number },
     done: Callback<readonly (StockPartition & { error?: StockError })[]>,
   ): unknown;
+  listOffsets(
+    partitions: readonly { topic: string; partition: number; offset: { timestamp: number } }[],
+    options: { timeout: number; isolationLevel: number },
+    done: Callback<readonly (StockPartition & { error?: StockError })[]>,
+  ): unknown;
+  describeTopics(topics: readonly string[], options: { timeout: number }, done: Callback<readonly StockTopic[]>): unknown;
   disconnect(): void;
+}
+
+export interface StockTopic {
+  readonly name: string;
+  readonly topicId: { readonly base64: string };
+  readonly error?: StockError;
 }
 
 /** Configuration by librdkafka's names, with callbacks. */

@@ -1,16 +1,34 @@
 import { ConfigError, messageOf } from '../core/errors.js';
 import type { Logger } from '../core/logger.js';
-import type { GroupMember, PartitionReader, Sink, TopicAdmin, Transport } from '../core/transport.js';
+import type { GroupMember, Isolation, PartitionReader, Sink, SinkOptions, TopicAdmin, Transport } from '../core/transport.js';
 import { KafkaAdmin } from './admin.js';
-import { adminConfig, checkClientProperties, consumerConfig, type KafkaOptions, type Membership, maxRecordBytes, producerConfig, secretsOf } from './config.js';
+import {
+  adminConfig,
+  checkClientProperties,
+  consumerConfig,
+  defaultTransactionTimeoutMs,
+  type KafkaOptions,
+  type Membership,
+  maxRecordBytes,
+  producerConfig,
+  readerConfig,
+  secretsOf,
+  transactionalConfig,
+} from './config.js';
 import { GroupConsumer } from './consumer.js';
 import { answers, clientEvents, contact, type Surroundings } from './contact.js';
+import { RecordPath, type TransportPath } from './path.js';
 import { Reachability } from './reachability.js';
 import { KafkaSink } from './sink.js';
 import { newAdmin, newConsumer, newProducer, type StockAdmin, type StockError, type StockPartition } from './stock.js';
+import { initTransactions } from './transaction.js';
+import { TransactionCalls } from './transaction-calls.js';
+import { TransactionalSink } from './transactional-sink.js';
 
 /** Failures are dispatched while the producer is polled; flushing polls too. */
 const POLL_EVERY_MS = 250;
+/** A reader of its own is at the end soon, and may only have to pass a marker there. */
+const READER_WAIT_MS = 50;
 
 /**
  * Clients of a Kafka cluster, on librdkafka. Each method connects a new client and rejects with a BrokerError when
@@ -24,35 +42,70 @@ export class KafkaTransport implements Transport {
   constructor(
     private readonly options: KafkaOptions,
     private readonly logger: Logger,
+    private readonly records = new RecordPath(logger),
   ) {
     checkClientProperties(options.client ?? {});
+  }
+
+  /** How records pass between librdkafka and us. */
+  get path(): TransportPath {
+    return this.records.name;
   }
 
   async member(membership: Membership): Promise<{ member: GroupMember; reader: PartitionReader }> {
     const around = this.around('consumer');
     let consumer: GroupConsumer | undefined;
+    let attachment = this.records.attachment();
     const config = {
       ...consumerConfig(this.options, membership),
       rebalance_cb: (error: StockError | undefined, partitions: StockPartition[]) => consumer?.onRebalance(error, partitions),
       offset_commit_cb: (error: StockError | null, offsets: StockPartition[]) => consumer?.onCommitted(error, offsets),
     };
-    const client = await contact(() => configured(() => newConsumer(config)), around);
-    consumer = new GroupConsumer(client, around.logger);
+    const client = await contact(() => {
+      attachment = this.records.attachment();
+      return configured(() => newConsumer({ ...attachment.config, ...config }));
+    }, around);
+    consumer = new GroupConsumer(client, attachment.fetcher(client), around.logger);
     return { member: consumer, reader: consumer };
   }
 
-  async sink(): Promise<Sink> {
-    const producer = await contact(() => configured(() => newProducer(producerConfig(this.options))), this.around('producer'));
+  async reader({ isolation }: { isolation: Isolation }): Promise<PartitionReader> {
+    const around = this.around('reader');
+    let attachment = this.records.attachment();
+    const client = await contact(() => {
+      attachment = this.records.attachment();
+      return configured(() => newConsumer({ ...attachment.config, ...readerConfig(this.options, isolation) }));
+    }, around);
+    return new GroupConsumer(client, attachment.fetcher(client), around.logger, READER_WAIT_MS);
+  }
+
+  async sink({ transactionalId, transactionTimeoutMs = defaultTransactionTimeoutMs(this.options) }: SinkOptions = {}): Promise<Sink> {
+    const config = transactionalId === undefined ? producerConfig(this.options) : transactionalConfig(this.options, transactionalId, transactionTimeoutMs);
+    let attachment = this.records.attachment();
+    const producer = await contact(() => {
+      attachment = this.records.attachment();
+      return configured(() => newProducer({ ...attachment.config, ...config }));
+    }, this.around('producer'));
     producer.setPollInterval(POLL_EVERY_MS);
-    return new KafkaSink(producer, maxRecordBytes(this.options));
+    const sink = new KafkaSink(producer, attachment.enqueuer(producer), maxRecordBytes(this.options));
+    if (transactionalId === undefined) return sink;
+    const calls = new TransactionCalls();
+    try {
+      await initTransactions(producer, calls);
+    } catch (error) {
+      await sink.close();
+      throw error;
+    }
+    return new TransactionalSink(producer, calls, sink, transactionTimeoutMs);
   }
 
   async admin(): Promise<TopicAdmin> {
     const around = this.around('admin');
     const logged: string[] = [];
+    const attachment = this.records.attachment();
     const admin: StockAdmin = configured(() =>
       newAdmin(
-        adminConfig(this.options),
+        { ...attachment.config, ...adminConfig(this.options) },
         clientEvents(around, logged, () => admin),
       ),
     );
@@ -62,7 +115,7 @@ export class KafkaTransport implements Transport {
       admin.disconnect();
       throw error;
     }
-    return new KafkaAdmin(admin);
+    return new KafkaAdmin(admin, attachment.topicConfigs());
   }
 
   onReachable(listener: (reachable: boolean) => void): void {

@@ -1,4 +1,5 @@
-import type { PartitionOffset, TopicAdmin, TopicDescription } from '../core/transport.js';
+import { BrokerError } from '../core/errors.js';
+import type { LogEnd, PartitionOffset, TopicAdmin, TopicDescription, TopicPartition } from '../core/transport.js';
 import type { MemoryCluster } from './memory-cluster.js';
 
 export class MemoryAdmin implements TopicAdmin {
@@ -14,10 +15,30 @@ export class MemoryAdmin implements TopicAdmin {
     this.broker.createTopic(name, partitions, config);
   }
 
+  async logEnds(partitions: readonly TopicPartition[]): Promise<LogEnd[]> {
+    this.broker.checkReachable('ends of logs');
+    return partitions.map(({ topic, partition }) => {
+      this.checkExists(topic, partition);
+      return { topic, partition, offset: this.broker.log({ topic, partition }).high, topicId: this.broker.topicId(topic) };
+    });
+  }
+
+  async configs(topics: readonly string[]): Promise<ReadonlyMap<string, Readonly<Record<string, string>>>> {
+    this.broker.checkReachable('configuration of topics');
+    for (const topic of topics) this.checkExists(topic, 0);
+    return new Map(topics.map((topic) => [topic, this.broker.topicConfig(topic)]));
+  }
+
   async deleteRecordsBefore(offsets: readonly PartitionOffset[]): Promise<void> {
     this.broker.checkReachable('deleting records');
     for (const position of offsets) this.broker.log(position).deleteBefore(position.offset);
   }
 
   async close(): Promise<void> {}
+
+  private checkExists(topic: string, partition: number): void {
+    const partitions = this.broker.partitionCount(topic);
+    if (partitions === 0) throw new BrokerError('broker/unknown-topic', `${topic}: the topic does not exist`);
+    if (partition >= partitions) throw new BrokerError('broker/unknown-partition', `${topic}: the topic has no partition ${partition}`);
+  }
 }

@@ -11,12 +11,12 @@ export class MemoryClient {
 
   constructor(broker: MemoryCluster, group: MemoryGroup) {
     const member: MemoryMember = new MemoryMember(broker, group, () => this.reader);
-    this.reader = new MemoryReader(broker, () => member.serve());
+    this.reader = new MemoryReader(broker, () => member.serve(), 'read_committed');
     this.member = member;
   }
 }
 
-class MemoryMember implements GroupMember, Participant {
+export class MemoryMember implements GroupMember, Participant {
   topics: ReadonlySet<string> = new Set();
   private listener: GroupListener | undefined;
   private readonly events: GroupEvent[] = [];
@@ -48,7 +48,16 @@ class MemoryMember implements GroupMember, Participant {
     this.group.commit(offsets);
   }
 
+  /** The group whose offsets go with a transaction. Throws when this is no member of it any more. */
+  groupForOffsets(): MemoryGroup {
+    if (!this.group.has(this)) throw new TaskMigratedError('broker/member-removed', 'offsets of a transaction: the group no longer knows this member');
+    return this.group;
+  }
+
+  /** Waits for transactions that have offsets of these partitions, as long as they are open. */
   async committed(partitions: readonly TopicPartition[]): Promise<CommittedOffset[]> {
+    this.broker.checkReachable('committed offsets');
+    while (this.broker.reachable && this.group.isPending(partitions)) await this.broker.change();
     this.broker.checkReachable('committed offsets');
     return partitions.map((partition) => this.group.committed(partition)).filter((offset) => offset !== undefined);
   }

@@ -2,8 +2,9 @@ import { DeliveryError, FatalError, RetriableError } from '../core/errors.js';
 import { headerBytes } from '../core/headers.js';
 import { partitionForKey } from '../core/murmur2.js';
 import type { OutputRecord } from '../core/output-batch.js';
-import type { TopicPartition } from '../core/transport.js';
+import type { Isolation, TopicPartition } from '../core/transport.js';
 import { MemoryGroup } from './memory-group.js';
+import { MemoryTransactions, type OpenTransaction } from './memory-transactions.js';
 import { type LogRecord, PartitionLog } from './partition-log.js';
 
 export interface MemoryBrokerOptions {
@@ -12,12 +13,17 @@ export interface MemoryBrokerOptions {
 }
 
 interface MemoryTopic {
+  readonly id: string;
+  readonly config: Readonly<Record<string, string>>;
   readonly logs: PartitionLog[];
   /** Where the next record without key or partition goes. */
   next: number;
   /** Largest record, in bytes of key, value and headers. */
   readonly maxRecordBytes: number;
 }
+
+/** What a topic has where it does not say otherwise. */
+const DEFAULTS = { 'cleanup.policy': 'delete', 'retention.ms': '604800000', 'delete.retention.ms': '86400000' };
 
 /** What a record is made of when a test writes it. */
 export type TestRecordInit = Partial<Omit<OutputRecord, 'topic'>>;
@@ -30,6 +36,8 @@ export class MemoryCluster {
   /** Largest record that clients accept (E2); a topic's `max.message.bytes` may be smaller. */
   maxRecordBytes = 1_000_000;
   readonly readWaitMs: number;
+  readonly transactions = new MemoryTransactions(() => this.wake());
+  private topicsMade = 0;
   private readonly topics = new Map<string, MemoryTopic>();
   private readonly groups = new Map<string, MemoryGroup>();
   private readonly reachableListeners: ((reachable: boolean) => void)[] = [];
@@ -53,8 +61,16 @@ export class MemoryCluster {
   createTopic(name: string, partitions = 1, config: Readonly<Record<string, string>> = {}): void {
     if (this.topics.has(name)) return;
     const logs = Array.from({ length: partitions }, (_, partition) => new PartitionLog(name, partition));
-    this.topics.set(name, { logs, next: 0, maxRecordBytes: Number(config['max.message.bytes'] ?? Number.POSITIVE_INFINITY) });
+    const maxRecordBytes = Number(config['max.message.bytes'] ?? Number.POSITIVE_INFINITY);
+    this.topics.set(name, { id: `topic-id-${this.topicsMade++}`, config: { ...DEFAULTS, ...config }, logs, next: 0, maxRecordBytes });
     for (const group of this.groups.values()) group.rebalance();
+  }
+
+  /** With all its records; made again, it has another id. */
+  deleteTopic(name: string): void {
+    this.topics.delete(name);
+    for (const group of this.groups.values()) group.rebalance();
+    this.wake();
   }
 
   /** Makes a topic larger; partitions never go away. */
@@ -72,9 +88,9 @@ export class MemoryCluster {
     return written;
   }
 
-  /** All records that a topic holds, partition by partition. */
-  records(topic: string): (LogRecord & TopicPartition)[] {
-    return this.topic(topic).logs.flatMap((log) => log.all().map((record) => ({ ...record, topic, partition: log.partition })));
+  /** All records of a topic that a reader sees, partition by partition. */
+  records(topic: string, isolation?: Isolation): (LogRecord & TopicPartition)[] {
+    return this.topic(topic).logs.flatMap((log) => log.all(isolation).map((record) => ({ ...record, topic, partition: log.partition })));
   }
 
   topicNames(): string[] {
@@ -84,6 +100,14 @@ export class MemoryCluster {
   /** 0 for a topic that does not exist. */
   partitionCount(topic: string): number {
     return this.topics.get(topic)?.logs.length ?? 0;
+  }
+
+  topicId(topic: string): string {
+    return this.topic(topic).id;
+  }
+
+  topicConfig(topic: string): Readonly<Record<string, string>> {
+    return this.topic(topic).config;
   }
 
   log({ topic, partition }: TopicPartition): PartitionLog {
@@ -145,12 +169,16 @@ export class MemoryCluster {
   }
 
   /** Writes what a sink has queued; what the broker refuses is left out and the first of it told. */
-  write(records: readonly OutputRecord[]): DeliveryError | undefined {
+  write(records: readonly OutputRecord[], transaction?: OpenTransaction): DeliveryError | undefined {
     let first: DeliveryError | undefined;
     for (const record of records) {
       const refusal = this.refusalOf(record);
       if (refusal) first ??= refusal;
-      else this.logFor(record.topic, record.partition, record.key).append(record);
+      else {
+        const log = this.logFor(record.topic, record.partition, record.key);
+        log.append(record, transaction);
+        transaction?.wrote(log);
+      }
     }
     this.wake();
     return first;
@@ -160,6 +188,16 @@ export class MemoryCluster {
   onChange(waker: () => void): () => void {
     this.wakers.add(waker);
     return () => this.wakers.delete(waker);
+  }
+
+  /** Resolves at the next such change. */
+  change(): Promise<void> {
+    return new Promise((resolve) => {
+      const end = this.onChange(() => {
+        end();
+        resolve();
+      });
+    });
   }
 
   private wake(): void {

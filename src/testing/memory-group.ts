@@ -25,6 +25,7 @@ export class MemoryGroup {
   private readonly participants: Participant[] = [];
   private readonly owned = new Map<string, Ownership>();
   private readonly offsets = new Map<string, CommittedOffset>();
+  private readonly pending = new Set<readonly CommittedOffset[]>();
 
   constructor(
     readonly groupId: string,
@@ -80,6 +81,20 @@ export class MemoryGroup {
 
   committed(partition: TopicPartition): CommittedOffset | undefined {
     return this.offsets.get(partitionKey(partition));
+  }
+
+  /** Offsets of an open transaction; call the result when it has ended. */
+  pend(offsets: readonly CommittedOffset[]): (committed: boolean) => void {
+    this.pending.add(offsets);
+    return (committed) => {
+      this.pending.delete(offsets);
+      if (committed) this.commit(offsets);
+    };
+  }
+
+  isPending(partitions: readonly TopicPartition[]): boolean {
+    const asked = new Set(partitions.map(partitionKey));
+    return [...this.pending].some((offsets) => offsets.some((offset) => asked.has(partitionKey(offset))));
   }
 
   /** Partitions whose owner should change are first given up, then assigned. */

@@ -1,6 +1,6 @@
-import { FatalError } from '../core/errors.js';
+import { OffsetOutOfRangeError } from '../core/errors.js';
 import type { RawBatch } from '../core/raw-batch.js';
-import { type PartitionOffset, type PartitionReader, partitionKey, type ReadResult, type TopicPartition } from '../core/transport.js';
+import { type Isolation, type PartitionOffset, type PartitionReader, partitionKey, type ReadResult, type TopicPartition } from '../core/transport.js';
 import type { MemoryCluster } from './memory-cluster.js';
 
 interface Reading {
@@ -23,6 +23,7 @@ export class MemoryReader implements PartitionReader {
     private readonly broker: MemoryCluster,
     /** Serves what waits for a read: the events of the group. */
     private readonly serve: () => void,
+    private readonly isolation: Isolation,
   ) {}
 
   assign(positions: readonly PartitionOffset[]): void {
@@ -84,8 +85,8 @@ export class MemoryReader implements PartitionReader {
 
   async watermarks(partition: TopicPartition): Promise<{ low: number; high: number }> {
     this.broker.checkReachable('watermarks');
-    const { low, high } = this.broker.log(partition);
-    return { low, high };
+    const log = this.broker.log(partition);
+    return { low: log.low, high: log.end(this.isolation) };
   }
 
   async offsetForTime(partition: TopicPartition, timestamp: number): Promise<number> {
@@ -137,14 +138,11 @@ export class MemoryReader implements PartitionReader {
   private takeFrom(reading: Reading, max: number): RawBatch | undefined {
     const log = this.broker.log(reading.partition);
     if (reading.next < log.low || reading.next > log.high) {
-      throw new FatalError(
-        'broker/offset-out-of-range',
-        `${partitionKey(reading.partition)}: offset ${reading.next} is not there; it holds ${log.low} to ${log.high}`,
-      );
+      throw new OffsetOutOfRangeError({ ...reading.partition, offset: reading.next }, log.low, log.high);
     }
-    const batch = log.read(reading.next, max);
-    if (!batch) return undefined;
-    reading.next += batch.length;
+    const { batch, next } = log.read(reading.next, max, this.isolation);
+    if (next === reading.next) return undefined;
+    reading.next = next;
     reading.started = true;
     return batch;
   }

@@ -2,6 +2,7 @@ import { DeliveryError, RetriableError } from '../core/errors.js';
 import type { OutputBatch, OutputRecord } from '../core/output-batch.js';
 import type { Sink } from '../core/transport.js';
 import { type MemoryCluster, sizeOf } from './memory-cluster.js';
+import type { OpenTransaction } from './memory-transactions.js';
 
 /** Nothing is in a topic before `flush`, so that a test sees what a crash would leave. */
 export class MemorySink implements Sink {
@@ -9,7 +10,11 @@ export class MemorySink implements Sink {
   private closed = false;
   private stopWaiting: (() => void) | undefined;
 
-  constructor(private readonly broker: MemoryCluster) {}
+  constructor(
+    private readonly broker: MemoryCluster,
+    /** What the records belong to; throws when this producer may not write any more. */
+    private readonly part: () => OpenTransaction | undefined = () => undefined,
+  ) {}
 
   get maxRecordBytes(): number {
     return this.broker.maxRecordBytes;
@@ -32,9 +37,14 @@ export class MemorySink implements Sink {
     if (records.length === 0) return;
     if (!this.broker.reachable) throw new RetriableError('broker/not-delivered', 'the sink was closed before the broker could be reached');
     const fault = this.broker.takeFlushFault();
-    const refused = fault && !fault.written ? undefined : this.broker.write(records);
+    const refused = fault && !fault.written ? undefined : this.broker.write(records, this.part());
     if (fault) throw fault.error;
     if (refused) throw refused;
+  }
+
+  /** Drops what is queued. */
+  forget(): void {
+    this.queued = [];
   }
 
   async close(): Promise<void> {

@@ -1,5 +1,6 @@
 import type { Headers } from '../core/headers.js';
 import { RawBatch } from '../core/raw-batch.js';
+import type { Isolation } from '../core/transport.js';
 
 /** A record as the broker holds it. */
 export interface LogRecord {
@@ -11,9 +12,20 @@ export interface LogRecord {
   readonly headers: Headers;
 }
 
-/** The records of one topic partition, in the order in which they came. */
+/** What wrote a record. As long as it is open nothing behind it is seen by readers of committed records. */
+export interface LogTransaction {
+  readonly state: 'open' | 'committed' | 'aborted';
+}
+
+interface Entry {
+  /** undefined: the marker that ends a transaction. */
+  readonly record: LogRecord | undefined;
+  readonly transaction: LogTransaction | undefined;
+}
+
+/** The records of one topic partition, in the order in which they came; the end of a transaction takes an offset too. */
 export class PartitionLog {
-  private records: LogRecord[] = [];
+  private entries: Entry[] = [];
   private first = 0;
 
   constructor(
@@ -28,37 +40,59 @@ export class PartitionLog {
 
   /** The offset that the next record gets. */
   get high(): number {
-    return this.first + this.records.length;
+    return this.first + this.entries.length;
   }
 
-  append(record: Omit<LogRecord, 'offset'>): LogRecord {
+  /** Up to where a reader gets: readers of committed records stop at the first open transaction. */
+  end(isolation: Isolation): number {
+    if (isolation === 'read_uncommitted') return this.high;
+    const open = this.entries.findIndex(({ transaction }) => transaction?.state === 'open');
+    return open < 0 ? this.high : this.first + open;
+  }
+
+  append(record: Omit<LogRecord, 'offset'>, transaction?: LogTransaction): LogRecord {
     const kept = { ...record, offset: this.high };
-    this.records.push(kept);
+    this.entries.push({ record: kept, transaction });
     return kept;
   }
 
-  /** Up to `max` records from `offset` on; undefined when there are none. */
-  read(offset: number, max: number): RawBatch | undefined {
-    const start = offset - this.first;
-    const records = this.records.slice(start, start + max);
-    return records.length === 0 ? undefined : new LogBatch(this.topic, this.partition, records);
+  /** A transaction that wrote here has ended. */
+  mark(): void {
+    this.entries.push({ record: undefined, transaction: undefined });
   }
 
-  /** All that is there. */
-  all(): readonly LogRecord[] {
-    return this.records;
+  /** Up to `max` records from `offset` on, or undefined when there are none; `next` is past what was read and past what is not shown. */
+  read(offset: number, max: number, isolation: Isolation): { batch: RawBatch | undefined; next: number } {
+    const end = this.end(isolation);
+    const records: LogRecord[] = [];
+    let next = offset;
+    for (; next < end && records.length < max; next++) {
+      const record = shown(this.entries[next - this.first] as Entry, isolation);
+      if (record) records.push(record);
+    }
+    return { batch: records.length === 0 ? undefined : new LogBatch(this.topic, this.partition, records), next };
+  }
+
+  /** All that a reader sees. */
+  all(isolation: Isolation = 'read_committed'): readonly LogRecord[] {
+    const count = this.end(isolation) - this.first;
+    return this.entries.slice(0, count).flatMap((entry) => shown(entry, isolation) ?? []);
   }
 
   /** Offset of the first record at or after a time; the end when there is none. */
   offsetForTime(timestamp: number): number {
-    return this.records.find((record) => record.timestamp >= timestamp)?.offset ?? this.high;
+    return this.entries.find(({ record }) => record && record.timestamp >= timestamp)?.record?.offset ?? this.high;
   }
 
   deleteBefore(offset: number): void {
     const low = Math.min(Math.max(offset, this.first), this.high);
-    this.records = this.records.slice(low - this.first);
+    this.entries = this.entries.slice(low - this.first);
     this.first = low;
   }
+}
+
+function shown({ record, transaction }: Entry, isolation: Isolation): LogRecord | undefined {
+  return isolation === 'read_committed' && transaction?.state === 'aborted' ? undefined : record;
 }
 
 /** Some consecutive records of one partition. */

@@ -178,6 +178,7 @@ export class TopologyDriver {
           state,
           stateDir: join(this.directory, `${subtopology.id}_${partition}`),
           sink: this.sink(),
+          changelogs: [],
           partitionCount: count,
           onError: options.onError ?? FAIL,
           deadLetter: options.deadLetter,

@@ -2,7 +2,10 @@ import { levelEngine } from '../../src/stores/leveldb.js';
 import { memoryEngine } from '../../src/stores/memory.js';
 import { minimalEngine } from './minimal-engine.js';
 import { storeConformance } from './stores.js';
+import { storageConformance } from './stores-storage.js';
 
-storeConformance('leveldb', () => levelEngine());
-storeConformance('memory', () => memoryEngine());
-storeConformance('of a plugin with get, put, delete and scan only (B7)', () => minimalEngine());
+for (const conformance of [storeConformance, storageConformance]) {
+  conformance('leveldb', () => levelEngine());
+  conformance('memory', () => memoryEngine());
+  conformance('of a plugin with get, put, delete and scan only (B7)', () => minimalEngine());
+}

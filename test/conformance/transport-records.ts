@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { CommittedOffset, Transport } from '../../src/core/transport.js';
 import { javaPartitions } from './partitioner.js';
 import { bytes, EMPTY, type Workbench } from './workbench.js';
 
@@ -6,6 +7,10 @@ import { bytes, EMPTY, type Workbench } from './workbench.js';
 export interface TransportCapabilities {
   /** Null and empty values of headers are told apart. */
   readonly nullHeaders: boolean;
+  /** Configurations of topics can be asked for. */
+  readonly configs: boolean;
+  /** Leaves offsets of a group in an open transaction, as an instance does that dies before the commit; the result commits it. */
+  leaveOffsetsOpen(transport: Transport, groupId: string, offsets: readonly CommittedOffset[]): Promise<() => Promise<void>>;
 }
 
 /** What goes in comes out: bytes, headers, times and partitions. */

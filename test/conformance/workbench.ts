@@ -1,5 +1,5 @@
 import { OutputBatch, type OutputRecord } from '../../src/core/output-batch.js';
-import type { GroupMember, PartitionReader, Sink, TopicAdmin, Transport } from '../../src/core/transport.js';
+import type { GroupMember, Isolation, PartitionReader, Sink, SinkOptions, TopicAdmin, Transaction, Transport } from '../../src/core/transport.js';
 import { output, Reading, unique } from './reading.js';
 
 export const bytes = (text: string): Buffer => Buffer.from(text);
@@ -8,7 +8,8 @@ export const EMPTY = bytes('');
 /** One transport under test, with what its suites do again and again. Valid between `open` and `close`. */
 export class Workbench {
   private sink!: Sink;
-  private transport!: Transport;
+  transport!: Transport;
+  private readonly sinks: Sink[] = [];
   private readonly readers: PartitionReader[] = [];
   admin!: TopicAdmin;
 
@@ -20,6 +21,7 @@ export class Workbench {
 
   async close(): Promise<void> {
     for (const reader of this.readers) await reader.close();
+    for (const sink of this.sinks) await sink.close();
     await this.sink.close();
     await this.admin.close();
   }
@@ -43,6 +45,20 @@ export class Workbench {
     const made = await this.transport.member({ groupId });
     this.readers.push(made.reader);
     return made;
+  };
+
+  /** A sink whose records are parts of transactions. */
+  readonly transactional = async (options: SinkOptions = {}): Promise<{ sink: Sink; transaction: Transaction }> => {
+    const sink = await this.transport.sink({ transactionalId: unique('transactional'), ...options });
+    this.sinks.push(sink);
+    return { sink, transaction: sink.transaction as Transaction };
+  };
+
+  /** A reader of its own. */
+  readonly plainReader = async (isolation: Isolation, max?: number): Promise<Reading> => {
+    const reader = await this.transport.reader({ isolation });
+    this.readers.push(reader);
+    return new Reading(reader, max);
   };
 
   /** Reads what its reader is assigned, `max` records at a time. */

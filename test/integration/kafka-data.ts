@@ -70,6 +70,11 @@ export class KafkaData {
     return topic;
   }
 
+  async deleteTopic(topic: string): Promise<void> {
+    await called((done) => this.admin.deleteTopic(topic, TIMEOUT_MS, done));
+    await eventually(`end of ${topic}`, async () => (await this.partitions(topic)) === 0);
+  }
+
   /** 0 where there is no such topic. */
   async partitions(topic: string): Promise<number> {
     const metadata: any = await called((done) => this.observer.getMetadata({ topic, timeout: TIMEOUT_MS }, done)).catch(() => undefined);

@@ -1,7 +1,17 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { ConfigError } from '../../../src/core/errors.js';
-import { adminConfig, checkClientProperties, consumerConfig, type KafkaOptions, producerConfig, secretsOf } from '../../../src/kafka/config.js';
+import {
+  adminConfig,
+  checkClientProperties,
+  consumerConfig,
+  defaultTransactionTimeoutMs,
+  type KafkaOptions,
+  producerConfig,
+  readerConfig,
+  secretsOf,
+  transactionalConfig,
+} from '../../../src/kafka/config.js';
 import { OWNED, SCOPES } from '../../../src/kafka/properties.js';
 
 const options: KafkaOptions = { brokers: 'a:9092,b:9092' };
@@ -126,3 +136,24 @@ function declaredScopes(): Map<string, string> {
   }
   return scopes;
 }
+
+describe('clients of transactions and restores', () => {
+  it('have no delivery reports, and no timeout that outlives the transaction (C3)', () => {
+    const client = { 'message.timeout.ms': 300_000, 'socket.timeout.ms': 5_000 };
+    const config = transactionalConfig({ ...options, client }, 'app-1', 20_000);
+    expect(config).toMatchObject({ 'transactional.id': 'app-1', 'transaction.timeout.ms': 20_000, 'message.timeout.ms': 20_000, 'socket.timeout.ms': 5_000 });
+    expect(Object.keys(config).filter((name) => name === 'dr_cb' || name.startsWith('delivery.report'))).toEqual([]);
+    expect(transactionalConfig(options, 'app-1', 20_000)).not.toHaveProperty(['message.timeout.ms']); // the client lowers its own
+  });
+
+  it('take their timeout from the file where there is one', () => {
+    expect(defaultTransactionTimeoutMs(options)).toBe(60_000);
+    expect(defaultTransactionTimeoutMs({ ...options, client: { 'transaction.timeout.ms': 90_000 } })).toBe(90_000);
+  });
+
+  it('read with the isolation that is asked for, and never at a place of their own choice', () => {
+    for (const isolation of ['read_committed', 'read_uncommitted'] as const) {
+      expect(readerConfig(options, isolation)).toMatchObject({ 'isolation.level': isolation, 'auto.offset.reset': 'error', 'enable.auto.commit': false });
+    }
+  });
+});

@@ -7,12 +7,10 @@ function message(topic: string, partition: number, offset: number, more: Partial
   return { topic, partition, offset, timestamp: offset * 10, key: Buffer.from('k'), value: Buffer.from('val'), ...more };
 }
 
-const everything = () => true;
-
 describe('records of one consume call', () => {
   it('become one batch a partition, in offset order, in the order of first sight (B1)', () => {
     const messages = [message('a', 1, 5), message('a', 0, 0), message('a', 0, 1), message('b', 1, 7), message('a', 1, 6)];
-    const batches = groupByPartition(messages, everything);
+    const batches = groupByPartition(messages);
     expect(batches.map((batch) => [batch.topic, batch.partition, Array.from({ length: batch.length }, (_, i) => batch.offsetAt(i))])).toEqual([
       ['a', 1, [5, 6]],
       ['a', 0, [0, 1]],
@@ -20,15 +18,13 @@ describe('records of one consume call', () => {
     ]);
   });
 
-  it('of partitions that are not wanted are left out', () => {
-    const messages = [message('a', 0, 0), message('a', 1, 0), message('a', 0, 1)];
-    expect(groupByPartition(messages, (_, partition) => partition === 1).map(({ partition, length }) => [partition, length])).toEqual([[1, 1]]);
-    expect(groupByPartition([], everything)).toEqual([]);
+  it('are no batch when there are none', () => {
+    expect(groupByPartition([])).toEqual([]);
   });
 
   it('are read by index', () => {
     const headers = [{ h: Buffer.from('1') }, { h: Buffer.from('2') }];
-    const [batch] = groupByPartition([message('a', 0, 3, { key: null, headers }), message('a', 0, 4, { value: null })], everything);
+    const [batch] = groupByPartition([message('a', 0, 3, { key: null, headers }), message('a', 0, 4, { value: null })]);
     expect(batch).toMatchObject({ length: 2, bytes: 4 });
     expect([batch?.keyAt(0), batch?.valueAt(1), batch?.timestampAt(1)]).toEqual([null, null, 40]);
     expect(batch?.headersAt(0)).toEqual([

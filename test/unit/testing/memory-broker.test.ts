@@ -1,71 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { DeliveryError, RetriableError, TaskMigratedError } from '../../../src/core/errors.js';
+import { BrokerError, DeliveryError, RetriableError, TaskMigratedError } from '../../../src/core/errors.js';
 import { OutputBatch } from '../../../src/core/output-batch.js';
-import type { GroupListener, GroupMember, PartitionReader, TopicPartition } from '../../../src/core/transport.js';
-import { ManualClock, TEST_START } from '../../../src/testing/manual-clock.js';
 import { MemoryBroker } from '../../../src/testing/memory-broker.js';
 
-const bytes = (text: string): Buffer => Buffer.from(text);
-const t0 = { topic: 't', partition: 0 };
-
-function broker(partitions = 1): MemoryBroker {
-  const made = new MemoryBroker({ readWaitMs: 10 });
-  made.createTopic('t', partitions);
-  return made;
-}
-
-/** A member that assigns what it is given from the start, and keeps a diary. */
-async function memberOf(cluster: MemoryBroker, groupId = 'g'): Promise<Consumer> {
-  const { member, reader } = await cluster.member({ groupId });
-  return new Consumer(member, reader);
-}
-
-class Consumer implements GroupListener {
-  readonly diary: string[] = [];
-  readonly values: string[] = [];
-  readonly owned = new Set<number>();
-  beforeRevoke: () => Promise<void> = async () => {};
-
-  constructor(
-    readonly member: GroupMember,
-    readonly reader: PartitionReader,
-  ) {}
-
-  async onAssigned(partitions: readonly TopicPartition[]): Promise<void> {
-    this.note('assigned', partitions);
-    for (const { partition } of partitions) this.owned.add(partition);
-    this.reader.assign(partitions.map((partition) => ({ ...partition, offset: 0 })));
-  }
-
-  async onRevoked(partitions: readonly TopicPartition[]): Promise<void> {
-    await this.beforeRevoke();
-    this.note('revoked', partitions);
-    for (const { partition } of partitions) this.owned.delete(partition);
-  }
-
-  async onLost(partitions: readonly TopicPartition[]): Promise<void> {
-    this.note('lost', partitions);
-    for (const { partition } of partitions) this.owned.delete(partition);
-  }
-
-  async join(): Promise<this> {
-    await this.member.join(['t'], this);
-    return this;
-  }
-
-  async poll(times = 3, max = 100): Promise<this> {
-    for (let i = 0; i < times; i++) {
-      for (const batch of (await this.reader.read(max)).batches) {
-        for (let n = 0; n < batch.length; n++) this.values.push(String(batch.valueAt(n)));
-      }
-    }
-    return this;
-  }
-
-  private note(what: string, partitions: readonly TopicPartition[]): void {
-    this.diary.push(`${what} ${partitions.map(({ partition }) => partition).join()}`);
-  }
-}
+import { broker, bytes, memberOf, t0 } from './consumer.js';
 
 describe('topics', () => {
   test('records get offsets in order and keep key, value, timestamp and headers; null is told from empty', async () => {
@@ -357,13 +295,15 @@ describe('faults', () => {
   });
 });
 
-describe('ManualClock', () => {
-  test('stands still until it is moved, and only forward', () => {
-    const clock = new ManualClock();
-    expect(clock.now()).toBe(TEST_START);
-    clock.advance(5);
-    clock.advanceTo(TEST_START + 3);
-    expect(clock.now()).toBe(TEST_START + 5);
-    expect(() => clock.advance(-1)).toThrow(RangeError);
-  });
+test('a topic that is deleted and made again has another id, and none of its records', async () => {
+  const cluster = broker();
+  const admin = await cluster.admin();
+  cluster.append('t', { value: bytes('a') });
+  const [before] = await admin.logEnds([t0]);
+  cluster.deleteTopic('t');
+  await expect(admin.logEnds([t0])).rejects.toBeInstanceOf(BrokerError);
+  cluster.createTopic('t');
+  const [after] = await admin.logEnds([t0]);
+  expect([before?.offset, after?.offset]).toEqual([1, 0]);
+  expect(after?.topicId).not.toBe(before?.topicId);
 });
