@@ -39,7 +39,7 @@ function explain(name: string, processors: ReadonlyMap<string, ProcessorDefiniti
     ),
   );
   if (settings?.length) parts.push(section('Settings', [`  ${settings.join(' ')}`]));
-  if (store) parts.push(section('Store', [`  one of its own, ${store.engine ?? 'leveldb'}, with ${store.value ?? 'json'} values`]));
+  if (store) parts.push(section('Store', [`  one of its own, ${store.engine ?? 'leveldb'}, with ${store.value ?? 'json'} values, and a changelog topic`]));
   if (example !== undefined)
     parts.push(
       section(

@@ -1,8 +1,10 @@
-import { join } from 'node:path';
-import { messageOf, StoreError } from '../core/errors.js';
-import type { ByteIterator, ByteRange, StoreReader, StoreWrites, TaskStorage, TaskStoreEngine } from '../core/store.js';
-import { type PartitionOffset, partitionKey } from '../core/transport.js';
-import { type Database, type LevelOptions, openDatabase } from './open-database.js';
+import { dirname, join } from 'node:path';
+import { type KstreamdError, messageOf, StoreCorruptedError, StoreError } from '../core/errors.js';
+import type { ByteIterator, ByteRange, StoredPosition, StoreReader, StoreWrites, TaskStorage, TaskStoreEngine } from '../core/store.js';
+import { partitionKey } from '../core/transport.js';
+import { diskError } from './disk-error.js';
+import { KeyPrefix } from './key-prefix.js';
+import { type Database, isDamage, type LevelOptions, openDatabase, REPAIR } from './open-database.js';
 
 /**
  * LevelDB: one database per task in `<task directory>/db`, its stores as key prefixes (S14). Keys are the store's name ‖
@@ -15,57 +17,90 @@ export function levelEngine(options: LevelOptions = {}): TaskStoreEngine {
   };
 }
 
-const SEPARATOR = 0;
 const POSITION_PREFIX = '\0position\0';
 const AFTER_POSITIONS = '\0position\x01';
 
 class LevelStorage implements TaskStorage {
+  private readonly prefixes = new Map<string, KeyPrefix>();
+  /** Why nothing may be written any more. */
+  private failed: KstreamdError | undefined;
+
   constructor(private readonly db: Database) {}
 
   store(name: string): StoreReader {
-    return new LevelStore(this.db, Buffer.from(`${name}\0`));
+    return new LevelStore(this.db, this.prefixOf(name));
   }
 
-  async apply(changes: readonly StoreWrites[], positions: readonly PartitionOffset[]): Promise<void> {
+  /**
+   * A write that fails is the last one: LevelDB may have left a part of it in its log and would append behind that, and what
+   * stands behind a torn record is lost when the log is read again. The same holds for `clear`.
+   */
+  apply(changes: readonly StoreWrites[], positions: readonly StoredPosition[]): Promise<void> {
+    return this.write(() => this.batchOf(changes, positions).write());
+  }
+
+  async positions(): Promise<readonly StoredPosition[]> {
+    const found = this.db.values({ gte: Buffer.from(POSITION_PREFIX), lt: Buffer.from(AFTER_POSITIONS) });
+    return (await found.all()).map((value) => JSON.parse(value.toString()) as StoredPosition);
+  }
+
+  /** The positions go first: what a crash leaves then claims nothing. */
+  async clear(): Promise<void> {
+    await this.write(() => this.db.clear({ lt: Buffer.from(AFTER_POSITIONS) }));
+    await this.write(() => this.db.clear());
+  }
+
+  close(): Promise<void> {
+    return this.db.close();
+  }
+
+  private batchOf(changes: readonly StoreWrites[], positions: readonly StoredPosition[]): ReturnType<Database['batch']> {
     const batch = this.db.batch();
     for (const { store, writes } of changes) {
-      const prefix = Buffer.from(`${store}\0`);
+      const prefix = this.prefixOf(store);
       for (const { name, value } of writes) {
-        const key = prefixed(prefix, name);
+        // The batch copies the bytes, so the key may be lent.
+        const key = prefix.lend(name);
         if (value === null) batch.del(key);
         else batch.put(key, value);
       }
     }
     for (const position of positions) {
-      const { topic, partition, offset } = position;
-      batch.put(Buffer.from(POSITION_PREFIX + partitionKey(position)), Buffer.from(JSON.stringify({ topic, partition, offset })));
+      const { topic, partition, offset, time, topicId } = position;
+      batch.put(Buffer.from(POSITION_PREFIX + partitionKey(position)), Buffer.from(JSON.stringify({ topic, partition, offset, time, topicId })));
     }
+    return batch;
+  }
+
+  private async write(work: () => Promise<void>): Promise<void> {
+    if (this.failed) throw this.failed;
     try {
-      await batch.write();
+      await work();
     } catch (cause) {
-      throw failure('write', this.db, cause);
+      this.failed = failure('write', this.db, cause);
+      throw this.failed;
     }
   }
 
-  async positions(): Promise<readonly PartitionOffset[]> {
-    const found = this.db.values({ gte: Buffer.from(POSITION_PREFIX), lt: Buffer.from(AFTER_POSITIONS) });
-    return (await found.all()).map((value) => JSON.parse(value.toString()) as PartitionOffset);
-  }
-
-  close(): Promise<void> {
-    return this.db.close();
+  private prefixOf(store: string): KeyPrefix {
+    let prefix = this.prefixes.get(store);
+    if (!prefix) {
+      prefix = new KeyPrefix(store);
+      this.prefixes.set(store, prefix);
+    }
+    return prefix;
   }
 }
 
 class LevelStore implements StoreReader {
   constructor(
     private readonly db: Database,
-    private readonly prefix: Buffer,
+    private readonly prefix: KeyPrefix,
   ) {}
 
   get(key: Buffer): Buffer | null {
     try {
-      return this.db.getSync(joined(this.prefix, key)) ?? null;
+      return this.db.getSync(this.prefix.keyOf(key)) ?? null;
     } catch (cause) {
       throw failure('read', this.db, cause);
     }
@@ -73,7 +108,7 @@ class LevelStore implements StoreReader {
 
   async getMany(keys: readonly Buffer[]): Promise<(Buffer | null)[]> {
     try {
-      const values = await this.db.getMany(keys.map((key) => joined(this.prefix, key)));
+      const values = await this.db.getMany(keys.map((key) => this.prefix.keyOf(key)));
       return values.map((value) => value ?? null);
     } catch (cause) {
       throw failure('read', this.db, cause);
@@ -93,18 +128,18 @@ class LevelScan implements ByteIterator {
 
   constructor(
     private readonly db: Database,
-    private readonly prefix: Buffer,
+    private readonly prefix: KeyPrefix,
     { gte, lte, lt, reverse = false, limit = -1 }: ByteRange,
   ) {
-    const upper = lt ? { lt: joined(prefix, lt) } : lte ? { lte: joined(prefix, lte) } : { lt: after(prefix) };
+    const upper = lt ? { lt: prefix.keyOf(lt) } : lte ? { lte: prefix.keyOf(lte) } : { lt: prefix.after };
     // LevelDB takes its snapshot here, not at the first read.
-    this.iterator = db.iterator({ gte: gte ? joined(prefix, gte) : prefix, ...upper, reverse, limit, highWaterMarkBytes: CHUNK_BYTES });
+    this.iterator = db.iterator({ gte: gte ? prefix.keyOf(gte) : prefix.bytes, ...upper, reverse, limit, highWaterMarkBytes: CHUNK_BYTES });
   }
 
   async next(): Promise<[Buffer, Buffer][]> {
     try {
       const entries = await this.iterator.nextv(CHUNK);
-      return entries.map(([key, value]) => [key.subarray(this.prefix.length), value]);
+      return entries.map(([key, value]) => [key.subarray(this.prefix.bytes.length), value]);
     } catch (cause) {
       throw failure('read', this.db, cause);
     }
@@ -115,28 +150,10 @@ class LevelScan implements ByteIterator {
   }
 }
 
-function joined(prefix: Buffer, key: Buffer): Buffer {
-  const bytes = Buffer.allocUnsafe(prefix.length + key.length);
-  bytes.set(prefix);
-  bytes.set(key, prefix.length);
-  return bytes;
-}
-
-function prefixed(prefix: Buffer, name: string): Buffer {
-  const bytes = Buffer.allocUnsafe(prefix.length + name.length);
-  bytes.set(prefix);
-  bytes.write(name, prefix.length, 'latin1');
-  return bytes;
-}
-
-/** The first key after all that begin with `prefix`. */
-function after(prefix: Buffer): Buffer {
-  const bytes = Buffer.from(prefix);
-  bytes[bytes.length - 1] = SEPARATOR + 1;
-  return bytes;
-}
-
-function failure(what: 'read' | 'write', db: Database, cause: unknown): StoreError {
-  const fix = what === 'write' ? 'make room on the disk or give the daemon write access to the directory' : undefined;
-  return new StoreError(`store/${what}`, `cannot ${what} the store in ${db.location}: ${messageOf(cause)}`, { cause, fix });
+function failure(what: 'read' | 'write', db: Database, cause: unknown): KstreamdError {
+  const message = `cannot ${what} the store in ${db.location}`;
+  if (isDamage(cause)) return new StoreCorruptedError(dirname(db.location), `${message}: ${messageOf(cause)}`, { cause, fix: REPAIR });
+  if (what === 'write')
+    return diskError(message, db.location, cause) ?? new StoreError('store/write', `${message}: ${messageOf(cause)}`, { cause, fix: 'check the disk' });
+  return new StoreError('store/read', `${message}: ${messageOf(cause)}`, { cause });
 }

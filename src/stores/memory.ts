@@ -1,7 +1,7 @@
 import { bytesOfLatin1, latin1Of } from '../core/latin1.js';
 import { type KeyRange, SortedKeys } from '../core/sorted-keys.js';
-import type { ByteIterator, ByteRange, NamedWrite, StoreReader, StoreWrites, TaskStorage, TaskStoreEngine } from '../core/store.js';
-import { type PartitionOffset, partitionKey } from '../core/transport.js';
+import type { ByteIterator, ByteRange, NamedWrite, StoredPosition, StoreReader, StoreWrites, TaskStorage, TaskStoreEngine } from '../core/store.js';
+import { partitionKey } from '../core/transport.js';
 
 /** Stores that live as long as their task does. */
 export function memoryEngine(): TaskStoreEngine {
@@ -10,7 +10,7 @@ export function memoryEngine(): TaskStoreEngine {
 
 class MemoryStorage implements TaskStorage {
   private readonly stores: ReadonlyMap<string, MemoryStore>;
-  private readonly latest = new Map<string, PartitionOffset>();
+  private readonly latest = new Map<string, StoredPosition>();
 
   constructor(stores: readonly string[]) {
     this.stores = new Map(stores.map((store) => [store, new MemoryStore()]));
@@ -22,13 +22,18 @@ class MemoryStorage implements TaskStorage {
     return store;
   }
 
-  apply(changes: readonly StoreWrites[], positions: readonly PartitionOffset[]): void {
+  apply(changes: readonly StoreWrites[], positions: readonly StoredPosition[]): void {
     for (const { store, writes } of changes) this.store(store).write(writes);
     for (const position of positions) this.latest.set(partitionKey(position), position);
   }
 
-  positions(): readonly PartitionOffset[] {
+  positions(): readonly StoredPosition[] {
     return [...this.latest.values()];
+  }
+
+  clear(): void {
+    this.latest.clear();
+    for (const store of this.stores.values()) store.clear();
   }
 
   close(): void {}
@@ -56,6 +61,11 @@ class MemoryStore implements StoreReader {
         this.entries.set(name, value);
       }
     }
+  }
+
+  clear(): void {
+    this.entries.clear();
+    this.index = undefined;
   }
 
   /** The entries are collected at once: that makes the scan a snapshot. */

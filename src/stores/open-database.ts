@@ -1,6 +1,9 @@
+import { realpath } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ClassicLevel } from 'classic-level';
-import { messageOf, StoreError } from '../core/errors.js';
+import { type KstreamdError, messageOf, StoreCorruptedError, StoreError } from '../core/errors.js';
+import { diskError } from './disk-error.js';
 
 export type Database = ClassicLevel<Buffer, Buffer>;
 
@@ -18,32 +21,66 @@ const LOCK_RETRY_MS = 50;
 const MB = 1024 * 1024;
 
 /**
- * Opens the database in `directory`, making it when there is none. Rejects with a StoreError: `store/locked` when
- * another process holds it all the while, `store/open` when it is damaged or out of reach.
+ * What this process has open, by real path. LevelDB must not even try to open one of them: its attempt opens and closes
+ * the file LOCK, and POSIX takes a process's lock away when it closes any descriptor of that file, so another process
+ * could then open the database too. For the same reason nothing in this process may open a file LOCK.
+ */
+const openHere = new Set<string>();
+
+/**
+ * Opens the database in `directory`, making it when there is none. Rejects with `store/locked` when it is in use all the
+ * while, `store/corrupt` when LevelDB finds its files damaged (a StoreCorruptedError), `store/not-writable` or
+ * `store/disk-full` when the disk refuses, and `store/open` for anything else.
  */
 export async function openDatabase(directory: string, options: LevelOptions): Promise<Database> {
   const deadline = performance.now() + (options.lockWaitMs ?? LOCK_WAIT_MS);
   for (;;) {
-    const db: Database = new ClassicLevel(directory, {
-      keyEncoding: 'buffer',
-      valueEncoding: 'buffer',
-      cacheSize: options.blockCacheBytes ?? 8 * MB,
-      writeBufferSize: options.writeBufferBytes ?? 4 * MB,
-    });
-    try {
-      await db.open();
-      return db;
-    } catch (error) {
-      const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
-      if (!isLocked(cause)) throw unopenable(directory, cause);
-      if (performance.now() >= deadline) throw locked(directory, cause);
-    }
+    const attempt = await tryToOpen(directory, options);
+    if ('db' in attempt) return attempt.db;
+    if (performance.now() >= deadline) throw locked(directory, attempt.lockedBy);
     await sleep(LOCK_RETRY_MS);
   }
 }
 
+async function tryToOpen(directory: string, options: LevelOptions): Promise<{ db: Database } | { lockedBy: unknown }> {
+  const path = await realpath(directory).catch(() => directory);
+  if (openHere.has(path)) return { lockedBy: undefined };
+  openHere.add(path);
+  const db: Database = new ClassicLevel(directory, {
+    keyEncoding: 'buffer',
+    valueEncoding: 'buffer',
+    cacheSize: options.blockCacheBytes ?? 8 * MB,
+    writeBufferSize: options.writeBufferBytes ?? 4 * MB,
+  });
+  try {
+    await db.open();
+  } catch (error) {
+    openHere.delete(path);
+    const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
+    if (isLocked(cause)) return { lockedBy: cause };
+    throw unopenable(directory, cause);
+  }
+  const opened = await realpath(directory);
+  openHere.add(opened);
+  db.once('closed', () => {
+    openHere.delete(path);
+    openHere.delete(opened);
+  });
+  return { db };
+}
+
+function codeOf(error: unknown): unknown {
+  return typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
+}
+
+/** Whether what LevelDB says means that its files are damaged or missing. Synchronous reads give IO errors no code. */
+export function isDamage(cause: unknown): boolean {
+  return codeOf(cause) === 'LEVEL_CORRUPTION' || /IO error: .*No such file/.test(messageOf(cause));
+}
+
+/** LevelDB says the same where the file system has no locks at all, as some network drives. */
 function isLocked(error: unknown): boolean {
-  return typeof error === 'object' && error !== null && 'code' in error && error.code === 'LEVEL_LOCKED';
+  return codeOf(error) === 'LEVEL_LOCKED' && !/No locks available|not supported|not implemented/.test(messageOf(error));
 }
 
 function locked(directory: string, cause: unknown): StoreError {
@@ -53,9 +90,15 @@ function locked(directory: string, cause: unknown): StoreError {
   });
 }
 
-function unopenable(directory: string, cause: unknown): StoreError {
-  return new StoreError('store/open', `cannot open the state in ${directory}: ${messageOf(cause)}`, {
-    cause,
-    fix: 'check the rights on the directory; if its files are damaged, put back a copy or remove it to start from nothing',
-  });
+function unopenable(directory: string, cause: unknown): KstreamdError {
+  const message = `cannot open the state in ${directory}`;
+  const reason = messageOf(cause);
+  if (isDamage(cause)) return new StoreCorruptedError(directory, `the state in ${directory} is damaged: ${reason}`, { cause, fix: REPAIR });
+  return (
+    diskError(message, dirname(directory), cause) ??
+    new StoreError('store/open', `${message}: ${reason}`, { cause, fix: 'check the rights on the directory, and that its file system has locks' })
+  );
 }
+
+/** What can be done where nothing can restore the state. */
+export const REPAIR = 'put back a copy of the directory, or remove it to start from nothing';

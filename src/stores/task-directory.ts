@@ -1,7 +1,9 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { ConfigError, messageOf, StoreError } from '../core/errors.js';
+import { dirname, join } from 'node:path';
+import { ConfigError, messageOf, StoreCorruptedError, StoreError } from '../core/errors.js';
 import type { PrepareTaskDirectory, StoreDefinition, TaskDirectory } from '../core/store.js';
+import { diskError } from './disk-error.js';
+import { REPAIR } from './open-database.js';
 
 const FORMAT = 1;
 
@@ -19,7 +21,8 @@ interface Meta {
 
 /**
  * Makes a task's directory and keeps `meta.json` in it. Refuses, with a ConfigError, a directory that another
- * application or a newer release wrote, and a store that is not what it was under the same name (S14).
+ * application or a newer release wrote, and a store that is not what it was under the same name (S14). A file that is
+ * damaged is a StoreCorruptedError.
  */
 export const prepareTaskDirectory: PrepareTaskDirectory = async (task) => {
   const file = join(task.directory, 'meta.json');
@@ -36,10 +39,8 @@ async function writeMeta(directory: string, file: string, meta: Meta): Promise<v
     await writeFile(`${file}.new`, `${JSON.stringify(meta, null, 2)}\n`);
     await rename(`${file}.new`, file);
   } catch (cause) {
-    throw new StoreError('store/open', `cannot write the state directory ${directory}: ${messageOf(cause)}`, {
-      cause,
-      fix: 'give the daemon write access to it, or name another with --state-dir',
-    });
+    const message = `cannot write the state directory ${directory}`;
+    throw diskError(message, directory, cause) ?? new StoreError('store/open', `${message}: ${messageOf(cause)}`, { cause, fix: 'check the disk' });
   }
 }
 
@@ -57,10 +58,7 @@ async function readMeta(file: string): Promise<Meta | undefined> {
   try {
     return JSON.parse(text) as Meta;
   } catch (cause) {
-    throw new StoreError('store/open', `${file} is damaged: ${messageOf(cause)}`, {
-      cause,
-      fix: 'put back a copy, or remove the directory to start from nothing',
-    });
+    throw new StoreCorruptedError(dirname(file), `${file} is damaged: ${messageOf(cause)}`, { cause, fix: REPAIR });
   }
 }
 

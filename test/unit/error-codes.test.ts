@@ -14,7 +14,6 @@ const NOT_CODES = new Set(['application/json', 'text/plain', 'text/javascript', 
 const COMPOSED: Readonly<Record<string, readonly string[]>> = {
   'record/${stage}': ['record/deserialize', 'record/process', 'record/serialize', 'record/produce', 'record/punctuate'],
   '${area}/not-yet': ['schema/not-yet', 'format/not-yet'],
-  'store/${what}': ['store/read', 'store/write'],
 };
 
 const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })

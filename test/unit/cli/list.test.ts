@@ -21,6 +21,11 @@ describe('list', () => {
     for (const line of (example ?? '').trim().split('\n')) expect(stdout).toContain(`  ${line}\n`);
   });
 
+  test('says that the store of a step has a changelog', async () => {
+    const { stdout } = await runCaptured(['list', 'count']);
+    expect(stdout).toContain('Store\n  one of its own, leveldb, with int64 values, and a changelog topic\n');
+  });
+
   test('suggests a step for a misspelt one', async () => {
     const { code, stderr } = await runCaptured(['list', 'fliter']);
     expect(code).toBe(2);

@@ -51,7 +51,7 @@ describe('a task’s directory (S14)', () => {
     await writeFile(join(directory, 'meta.json'), JSON.stringify({ format: 2, application: 'app', stores: {} }));
     await expect(prepareTaskDirectory(task())).rejects.toMatchObject({ code: 'state/newer-format' });
     await writeFile(join(directory, 'meta.json'), '{');
-    await expect(prepareTaskDirectory(task())).rejects.toMatchObject({ name: 'StoreError', code: 'store/open' });
+    await expect(prepareTaskDirectory(task())).rejects.toMatchObject({ name: 'StoreCorruptedError', code: 'store/corrupt', directory });
   });
 });
 
