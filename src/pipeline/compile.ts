@@ -6,13 +6,16 @@ import type { Topology } from '../topology/topology.js';
 import type { Arm, Flow, Output, Pipeline, Step, TopicInput } from './model.js';
 import { type Ahead, aheadOfFlow, isStateful, nothingAhead, readsFlow, stateAhead } from './state-ahead.js';
 import { PassOn, processorFactory } from './step-factory.js';
-import { storesOf } from './step-stores.js';
+import { type ImpliedStore, storesOf } from './step-stores.js';
+import { storeDefinition } from './store-definition.js';
 import { CompileError, formatOf, mergeStreams, NO_STREAM, type Stream } from './stream.js';
 import { timestampExtractor } from './timestamps.js';
 
 export interface CompileOptions {
   /** What `timestamp: wall-clock` reads, in epoch milliseconds. */
   readonly now?: () => number;
+  /** false: no store gets a changelog or copies, for a cluster that cannot make topics. */
+  readonly changelogs?: boolean;
 }
 
 /**
@@ -20,7 +23,7 @@ export interface CompileOptions {
  * sinks `<flow>-to-<topic>`. Throws a CompileError, or the builder's TopologyError.
  */
 export function compile(pipeline: Pipeline, options: CompileOptions = {}): Topology {
-  return new Compiler(pipeline, options.now ?? Date.now).run();
+  return new Compiler(pipeline, options).run();
 }
 
 class Compiler {
@@ -28,16 +31,18 @@ class Compiler {
   private readonly flowEnds = new Map<string, Stream>();
   private readonly nodeNames = new Set<string>();
   private readonly repartitions = new Set<string>();
+  private readonly now: () => number;
 
   constructor(
     private readonly pipeline: Pipeline,
-    private readonly now: () => number,
+    private readonly options: CompileOptions,
   ) {
+    this.now = options.now ?? Date.now;
     this.builder = new TopologyBuilder(pipeline.name);
   }
 
   run(): Topology {
-    for (const { name, engine, key, value } of this.pipeline.stores) this.builder.addStore({ name, type: 'key-value', engine, key, value });
+    for (const store of this.pipeline.stores) this.addStore(store);
     for (const flow of this.pipeline.flows) this.endOf(flow);
     return this.builder.build();
   }
@@ -120,8 +125,13 @@ class Compiler {
   private connectStores(flow: Flow, step: Step, input: Stream): Readonly<Record<string, string>> {
     const fix = 'give the inputs one key format, or the store its own "key"';
     const { connected, implied } = storesOf(step, `${flow.name}-${step.id}`, () => formatOf(input, 'key', step.position, fix));
-    for (const store of implied) this.builder.addStore(store);
+    for (const store of implied) this.addStore(store);
     return connected;
+  }
+
+  private addStore(store: ImpliedStore): void {
+    const definition = storeDefinition(this.pipeline.name, store);
+    this.builder.addStore(this.options.changelogs === false ? { ...definition, changelog: undefined, standby: 0 } : definition);
   }
 
   private arms(flow: Flow, arms: readonly Arm[], nodes: readonly string[], input: Stream, ahead: Ahead): Stream {

@@ -1,5 +1,5 @@
 import type { Diagnostics } from './diagnostics.js';
-import { allSteps } from './flow-checks.js';
+import { allOutputs, allSteps, topicsOf } from './flow-checks.js';
 import type { Flow, Pipeline, Step } from './model.js';
 import { type Ahead, aheadOfFlow, nothingAhead, stateAhead } from './state-ahead.js';
 import { storesOf } from './step-stores.js';
@@ -7,16 +7,19 @@ import { storesOf } from './step-stores.js';
 /** Kafka's bound on the name of a topic. */
 const LONGEST_TOPIC = 249;
 
-type Named = Pick<Pipeline, 'name' | 'position' | 'flows' | 'stores'>;
+type Named = Pick<Pipeline, 'name' | 'position' | 'flows' | 'stores' | 'deadLetter'>;
 
 /**
- * Refuses a name with which an internal topic would have a longer name than Kafka takes. Changelogs count although this
- * version makes none: a name that is state's now must not have to change then. The flows must be free of errors.
+ * Refuses a name with which an internal topic would have a longer name than Kafka takes, and outputs to internal topics.
+ * A store without a changelog counts too: it must not need a new name to get one. The flows must be free of errors.
  */
-export function checkInternalTopics({ name, position, flows, stores }: Named, diagnostics: Diagnostics): void {
+export function checkInternalTopics(pipeline: Named, diagnostics: Diagnostics): void {
+  const { name, position, flows, stores } = pipeline;
   const changelogs = [...stores.map((store) => store.name), ...flows.flatMap(storesOfFlow)].map((store) => `${store}-changelog`);
   const repartitions = flows.flatMap((flow) => repartitionsOf(flow, flow.steps, aheadOfFlow(flow, flows)));
-  const [longest] = [...changelogs, ...repartitions].sort((a, b) => b.length - a.length);
+  const internal = [...changelogs, ...repartitions];
+  checkOutputs(pipeline, new Set(internal.map((topic) => `${name}-${topic}`)), diagnostics);
+  const [longest] = internal.sort((a, b) => b.length - a.length);
   const topic = `${name}-${longest}`;
   if (longest === undefined || topic.length <= LONGEST_TOPIC) return;
   const room = LONGEST_TOPIC - longest.length - 1;
@@ -26,6 +29,15 @@ export function checkInternalTopics({ name, position, flows, stores }: Named, di
     `with this name the internal topic "${topic}" has ${topic.length} characters, and Kafka takes ${LONGEST_TOPIC}`,
     room > 0 ? `a name of at most ${room} characters` : 'shorten the names of the flow and the step',
   );
+}
+
+/** What else writes to such a topic changes state behind the engine's back. */
+function checkOutputs({ flows, deadLetter, position }: Named, internal: ReadonlySet<string>, diagnostics: Diagnostics): void {
+  const outputs = flows.flatMap(allOutputs).flatMap((output) => topicsOf(output).map((topic) => ({ topic, at: output.position })));
+  if (deadLetter !== undefined) outputs.push({ topic: deadLetter, at: position });
+  for (const { topic, at } of outputs) {
+    if (internal.has(topic)) diagnostics.error(at, 'topic/internal', `"${topic}" is an internal topic of this file, which only its own step may write`);
+  }
 }
 
 function storesOfFlow(flow: Flow): string[] {

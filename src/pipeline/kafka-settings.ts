@@ -8,14 +8,32 @@ export function readKafka(node: TreeNode, reader: Reader): KafkaSettings | undef
   const position = positionOf(node);
   if (node.kind !== 'map') {
     const brokers = readBrokers(node, reader);
-    return brokers === undefined ? undefined : { brokers, position, sasl: undefined, tls: undefined, client: {} };
+    return brokers === undefined ? undefined : { brokers, position, sasl: undefined, tls: undefined, client: {}, transactionTimeoutMs: TRANSACTION_TIMEOUT_MS };
   }
   const fields = reader.fields(node, KAFKA_KEYS, 'kafka');
   const brokers = readBrokers(fields?.get('brokers'), reader);
   const sasl = readSasl(fields?.get('sasl'), reader);
   const tls = readTls(fields?.get('tls'), reader);
   const client = readClient(fields?.get('client'), reader);
-  return brokers === undefined ? undefined : { brokers, position, sasl, tls, client };
+  const transactionTimeoutMs = readTransactionTimeout(clientProperty(node, 'transaction.timeout.ms'), reader) ?? TRANSACTION_TIMEOUT_MS;
+  return brokers === undefined ? undefined : { brokers, position, sasl, tls, client, transactionTimeoutMs };
+}
+
+/** What stands under `client` for one property of librdkafka. */
+export function clientProperty(kafka: TreeNode | undefined, property: string): TreeNode | undefined {
+  const client = kafka?.kind === 'map' ? kafka.entries.get('client')?.value : undefined;
+  return client?.kind === 'map' ? client.entries.get(property)?.value : undefined;
+}
+
+/** librdkafka's default. */
+const TRANSACTION_TIMEOUT_MS = 60_000;
+
+/** librdkafka takes numbers in quotes too. */
+function readTransactionTimeout(node: TreeNode | undefined, reader: Reader): number | undefined {
+  if (node?.kind !== 'scalar') return undefined;
+  const timeout = Number(reader.literal(node)?.text);
+  if (Number.isInteger(timeout) && timeout >= 1000 && timeout < 2 ** 31) return timeout;
+  return reader.diagnostics.error(positionOf(node), 'schema/range', '"transaction.timeout.ms" must be a whole number from 1000 to 2147483647');
 }
 
 const BROKER = /^(?:[a-zA-Z0-9._-]+|\[[\da-fA-F:]+\])(?::(\d{1,5}))?$/;

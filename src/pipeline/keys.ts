@@ -4,7 +4,7 @@ import type { KeyTable } from './fields.js';
 export const TOP_KEYS = {
   name: { description: 'consumer group, and prefix of internal topics', required: true },
   kafka: { description: 'the cluster: host:port, or a map with brokers, sasl, tls and client', required: true },
-  guarantee: { description: 'what a failure may do to records: at-least-once, so none is lost and some may be repeated' },
+  guarantee: { description: 'what a failure may do: at-least-once (default) loses nothing and may repeat some; exactly-once does neither' },
   deadLetter: { description: 'topic for records that cannot be handled; makes dead-letter the default of onError' },
   onError: { description: 'what to do with a record that cannot be handled: fail, skip, dead-letter, or a map with retry' },
   env: { description: 'values that expressions read as env.NAME' },
@@ -104,10 +104,10 @@ export const STORE_KEYS = {
   engine: { description: 'leveldb (default), memory, or ./file.js#name' },
   key: { description: 'format of the keys, string by default' },
   value: { description: 'format of the values, json by default' },
-  changelog: { description: 'false: the store is kept on this machine only' },
+  changelog: { description: 'false: the store is kept on this machine only; or options of its topic' },
   ttl: { description: 'how long an entry lives, in event time', notYet: true },
   history: { description: 'how far back versions are kept', notYet: true },
-  standby: { description: 'copies on other instances', notYet: true },
+  standby: { description: 'how many other instances keep a copy, 0 by default' },
 } as const satisfies KeyTable;
 
 export const BATCH_KEYS = {
@@ -118,8 +118,8 @@ export const BATCH_KEYS = {
 } as const satisfies KeyTable;
 
 export const COMMIT_KEYS = {
-  interval: { description: 'time between commits; 0ms (default) commits each cycle' },
-  flush: { description: 'time between writes of stores to disk', notYet: true },
+  interval: { description: 'time between commits: 0ms by default, which commits each cycle; 100ms with exactly-once' },
+  flush: { description: 'longest time between a commit and the write of its state to disk, 1s by default' },
 } as const satisfies KeyTable;
 
 export const ERROR_KEYS = {

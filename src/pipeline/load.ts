@@ -1,16 +1,19 @@
 import { readFile as readFromDisk } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { ProcessorDefinition } from '../core/processor.js';
+import type { StoreEngine } from '../core/store.js';
 import type { Partitioner } from '../topology/nodes.js';
 import { checkName, type Declarations, type PluginResolver } from './declarations.js';
 import { type Diagnostic, Diagnostics } from './diagnostics.js';
 import { parseDocument } from './documents.js';
+import { checkEngines } from './engine-checks.js';
 import { defaultErrorPolicy, readErrorPolicy } from './error-policy.js';
 import { ExpressionCompiler } from './expression.js';
 import { type Fields, readFields } from './fields.js';
 import { type FileAccess, readFileKeys } from './file-keys.js';
 import { checkFlows } from './flow-checks.js';
 import { readFlows } from './flows.js';
+import { checkGuarantee } from './guarantee-checks.js';
 import { readTopics } from './inputs.js';
 import { checkInternalTopics } from './internal-topics.js';
 import type { Variables } from './interpolate.js';
@@ -33,6 +36,8 @@ export interface LoadOptions {
   resolvePlugin(specifier: string, fromFile: string): Promise<ProcessorDefinition>;
   /** Loads what `partitioner:` names; rejects with a ConfigError. */
   resolvePartitioner?(specifier: string, fromFile: string): Promise<Partitioner>;
+  /** Loads what `engine:` names; rejects with a ConfigError. Left out: engines are not checked. */
+  resolveStoreEngine?(specifier: string, fromFile: string): Promise<StoreEngine>;
   /** Names of the formats there are. */
   readonly formats: readonly string[];
   readFile?(path: string): Promise<string>;
@@ -72,6 +77,8 @@ function reportUnreadable(file: string, error: unknown, diagnostics: Diagnostics
 
 type TopKey = keyof typeof TOP_KEYS;
 
+const GUARANTEES = ['at-least-once', 'exactly-once'] as const;
+
 async function readPipeline(
   tree: MapNode,
   options: LoadOptions & { readFile(path: string): Promise<string> },
@@ -97,20 +104,25 @@ async function readPipeline(
   } satisfies Omit<Declarations, 'topics'>;
   const declarations: Declarations = { ...base, topics: readTopics(top.get('topics'), base) };
   const name = checkName(reader.text(top.get('name'), 'name'), '"name"', positionOf(top.get('name') ?? tree), reader);
-  const guarantee = reader.word(top.get('guarantee'), 'guarantee', ['at-least-once'], ['exactly-once']) ?? 'at-least-once';
+  const guarantee = reader.word(top.get('guarantee'), 'guarantee', GUARANTEES) ?? 'at-least-once';
   const kafkaNode = top.get('kafka');
   const kafka = kafkaNode && readKafka(kafkaNode, reader);
   const found = await readFlows(top, declarations);
   checkFlows(found, { stores: [...stores.values()], deadLetter, diagnostics });
   const settings = {
     batch: readBatch(top.get('batch'), reader),
-    commit: readCommit(top.get('commit'), reader),
+    commit: readCommit(top.get('commit'), guarantee, reader),
     cacheBytes: readCache(top.get('cache'), reader),
   };
+  if (guarantee === 'exactly-once') checkGuarantee({ kafkaNode, kafka, commitNode: top.get('commit'), commit: settings.commit }, reader.diagnostics);
+  const position = positionOf(top.get('name') ?? tree);
+  await checkEngines(
+    { stores: [...stores.values()], flows: found.flows, guarantee, resolve: options.resolveStoreEngine, fromFile: position.file },
+    diagnostics,
+  );
   const tests = readTests(top.get('tests'), found.flows, declarations, files);
   if (name === undefined || kafka === undefined || diagnostics.errorCount > 0) return undefined;
-  const position = positionOf(top.get('name') ?? tree);
-  checkInternalTopics({ name, position, flows: found.flows, stores: [...stores.values()] }, diagnostics);
+  checkInternalTopics({ name, position, flows: found.flows, stores: [...stores.values()], deadLetter }, diagnostics);
   return { name, position, kafka, guarantee, onError: base.onError, deadLetter, ...settings, stores: [...stores.values()], flows: found.flows, tests };
 }
 

@@ -10,12 +10,12 @@ export interface Pipeline {
   /** Where `name` stands. */
   readonly position: Position;
   readonly kafka: KafkaSettings;
-  readonly guarantee: 'at-least-once';
+  readonly guarantee: Guarantee;
   /** The file's error policy. */
   readonly onError: ErrorPolicy;
   readonly deadLetter: string | undefined;
   readonly batch: BatchSettings;
-  readonly commit: { readonly intervalMs: number };
+  readonly commit: CommitSettings;
   /** Bound of clean cache entries over all stores of the process, in bytes. */
   readonly cacheBytes: number;
   readonly stores: readonly StoreSpec[];
@@ -23,6 +23,8 @@ export interface Pipeline {
   readonly flows: readonly Flow[];
   readonly tests: readonly PipelineTest[];
 }
+
+export type Guarantee = 'at-least-once' | 'exactly-once';
 
 export interface KafkaSettings {
   /** `host:port,…` */
@@ -33,6 +35,8 @@ export interface KafkaSettings {
   readonly tls: { readonly ca?: string; readonly cert?: string; readonly key?: string; readonly keyPassword?: string } | undefined;
   /** librdkafka properties by name. */
   readonly client: Readonly<Record<string, string | number | boolean>>;
+  /** After so long the broker aborts an open transaction (C3): `transaction.timeout.ms` of `client`, in milliseconds. */
+  readonly transactionTimeoutMs: number;
 }
 
 export interface BatchSettings {
@@ -44,13 +48,30 @@ export interface BatchSettings {
   readonly maxBytes: number;
 }
 
+export interface CommitSettings {
+  /** Time between commits; 0 commits each cycle (C1). */
+  readonly intervalMs: number;
+  /** Committed state goes to disk after so long at the latest (C4). */
+  readonly flushMs: number;
+  /** Or when so many bytes of it wait in memory, over all stores of the application (C4). */
+  readonly maxBufferedBytes: number;
+}
+
 export interface StoreSpec {
   readonly name: string;
   readonly engine: string;
   readonly key: string;
   readonly value: string;
+  /** Options of the changelog topic by Kafka's names, over the defaults (S3); false: there is none. */
+  readonly changelog: ChangelogOptions | false;
+  /** Copies on other instances (S10). */
+  readonly standby: number;
   readonly position: Position;
+  /** Where `engine` is said; undefined where it is not. */
+  readonly engineAt?: Position;
 }
+
+export type ChangelogOptions = Readonly<Record<string, string>>;
 
 export interface Flow {
   readonly name: string;

@@ -1,5 +1,5 @@
 import { BATCH_KEYS, COMMIT_KEYS } from './keys.js';
-import type { BatchSettings, Pipeline } from './model.js';
+import type { BatchSettings, CommitSettings, Guarantee } from './model.js';
 import type { Reader } from './reader.js';
 import type { TreeNode } from './tree.js';
 
@@ -13,10 +13,17 @@ export function readBatch(node: TreeNode | undefined, reader: Reader): BatchSett
   };
 }
 
-/** `commit:` over its defaults: each cycle (C1). */
-export function readCommit(node: TreeNode | undefined, reader: Reader): Pipeline['commit'] {
+/** Committed state that may wait in memory, in bytes (C4). */
+const MAX_BUFFERED_BYTES = 64_000_000;
+
+/** `commit:` over its defaults: each cycle at least once, each 100 ms exactly once, state to disk each second (C1, C4). */
+export function readCommit(node: TreeNode | undefined, guarantee: Guarantee, reader: Reader): CommitSettings {
   const fields = reader.fields(node, COMMIT_KEYS, 'commit');
-  return { intervalMs: reader.duration(fields?.get('interval'), 'interval') ?? 0 };
+  return {
+    intervalMs: reader.duration(fields?.get('interval'), 'interval') ?? (guarantee === 'exactly-once' ? 100 : 0),
+    flushMs: reader.duration(fields?.get('flush'), 'flush') ?? 1000,
+    maxBufferedBytes: MAX_BUFFERED_BYTES,
+  };
 }
 
 /** `cache:` in bytes, 64 MB by default (S17). */

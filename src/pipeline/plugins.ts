@@ -42,7 +42,8 @@ function definitionOf(Class: ProcessorClass): ProcessorDefinition {
 }
 
 function isStoreEngine(value: unknown): value is StoreEngine {
-  return typeof value === 'object' && value !== null && 'open' in value && typeof value.open === 'function';
+  if (typeof value !== 'object' || value === null) return false;
+  return ('open' in value && typeof value.open === 'function') || ('openTask' in value && typeof value.openTask === 'function');
 }
 
 function notA(kind: string, { specifier, value }: PluginExport, fix: string): ConfigError {

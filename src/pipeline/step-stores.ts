@@ -1,12 +1,14 @@
 import type { StoreShape } from '../core/processor.js';
-import type { StoreDefinition } from '../core/store.js';
 import type { Step, StoreSpec } from './model.js';
+
+/** A declared store's settings, without a place of its own in the file. */
+export type ImpliedStore = Omit<StoreSpec, 'position' | 'engineAt'>;
 
 export interface StepStores {
   /** Name the step uses → the store's name. */
   readonly connected: Readonly<Record<string, string>>;
   /** Stores that only this step asks for, to be added to the topology. */
-  readonly implied: readonly StoreDefinition[];
+  readonly implied: readonly ImpliedStore[];
 }
 
 /**
@@ -15,7 +17,7 @@ export interface StepStores {
  */
 export function storesOf(step: Step, id: string, keyFormat: () => string): StepStores {
   const connected: Record<string, string> = {};
-  const implied: StoreDefinition[] = [];
+  const implied: ImpliedStore[] = [];
   const imply = (alias: string, name: string, shape: StoreShape, given?: Partial<StoreSpec>): void => {
     const store = storeFrom(name, shape, given, keyFormat);
     implied.push(store);
@@ -30,12 +32,13 @@ export function storesOf(step: Step, id: string, keyFormat: () => string): StepS
   return { connected, implied };
 }
 
-function storeFrom(name: string, shape: StoreShape, given: Partial<StoreSpec> | undefined, keyFormat: () => string): StoreDefinition {
+function storeFrom(name: string, shape: StoreShape, given: Partial<StoreSpec> | undefined, keyFormat: () => string): ImpliedStore {
   return {
     name: given?.name ?? name,
-    type: 'key-value',
     engine: given?.engine ?? shape.engine ?? 'leveldb',
     key: given?.key ?? shape.key ?? keyFormat(),
     value: given?.value ?? shape.value ?? 'json',
+    changelog: given?.changelog ?? {},
+    standby: given?.standby ?? 0,
   };
 }

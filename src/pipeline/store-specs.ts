@@ -1,4 +1,5 @@
 import { dirname, resolve } from 'node:path';
+import { readChangelog } from './changelog-options.js';
 import { checkName } from './declarations.js';
 import { readFormat } from './format-names.js';
 import { STORE_KEYS } from './keys.js';
@@ -8,6 +9,8 @@ import { isNull, positionOf, type TreeNode } from './tree.js';
 
 const LATER_TYPES = ['timestamped', 'versioned', 'window', 'session'];
 const ENGINES = ['leveldb', 'memory'] as const;
+/** A group has more instances than this nowhere. */
+const MOST_COPIES = 1000;
 
 /** `stores:` by name; formats default to string and json (S2, S15). */
 export function readStores(node: TreeNode | undefined, formats: readonly string[], reader: Reader): Map<string, StoreSpec> {
@@ -17,7 +20,7 @@ export function readStores(node: TreeNode | undefined, formats: readonly string[
     const position = positionOf(key);
     checkName(name, 'the name of a store', position, reader);
     const spec = isNull(value) ? {} : readStore(value, `stores.${name}`, formats, reader);
-    stores.set(name, { engine: 'leveldb', key: 'string', value: 'json', ...spec, name, position });
+    stores.set(name, { engine: 'leveldb', key: 'string', value: 'json', changelog: {}, standby: 0, ...spec, name, position });
   }
   return stores;
 }
@@ -27,15 +30,20 @@ export function readStore(node: TreeNode, what: string, formats: readonly string
   const fields = reader.fields(node, STORE_KEYS, what);
   if (fields === undefined) return {};
   reader.word(fields.get('type'), 'type', ['key-value'], LATER_TYPES);
-  const changelog = fields.get('changelog');
-  const off = changelog?.kind === 'scalar' && changelog.value === false;
-  if (changelog !== undefined && !off) reader.notYet('changelog', positionOf(changelog));
+  const engine = fields.get('engine');
   const spec = {
-    engine: readEngine(fields.get('engine'), reader),
+    engine: readEngine(engine, reader),
+    engineAt: engine && positionOf(engine),
     key: readFormat(fields.get('key'), 'key', formats, reader),
     value: readFormat(fields.get('value'), 'value', formats, reader),
+    changelog: readChangelog(fields.get('changelog'), reader),
+    standby: reader.integer(fields.get('standby'), 'standby', { min: 0, max: MOST_COPIES }),
     position: positionOf(node),
   };
+  if (spec.changelog === false && (spec.standby ?? 0) > 0) {
+    const message = 'a copy on another instance follows the changelog, and this store has none';
+    reader.diagnostics.error(fields.keyPosition('standby'), 'store/standby-without-changelog', message, 'remove "changelog: false", or "standby"');
+  }
   return Object.fromEntries(Object.entries(spec).filter(([, value]) => value !== undefined));
 }
 

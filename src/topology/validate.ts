@@ -99,8 +99,25 @@ function checkStores({ nodes, stores }: Graph): void {
       connected.add(store);
     }
   }
+  checkChangelogs(stores);
   const idle = [...stores.keys()].find((name) => !connected.has(name));
   if (idle !== undefined) {
     throw new TopologyError('topology/unused-store', `no step uses the store "${idle}"`, { fix: 'connect it to a step, or remove it' });
+  }
+}
+
+/** A copy follows the changelog (S10), and a changelog holds one store (S3). */
+function checkChangelogs(stores: Graph['stores']): void {
+  const owners = new Map<string, string>();
+  for (const { name, changelog, standby = 0 } of stores.values()) {
+    if (changelog === undefined) {
+      if (standby === 0) continue;
+      throw new TopologyError('store/standby-without-changelog', `the store "${name}" is to have copies, but no changelog that they could follow`, {
+        fix: 'give it a changelog, or no "standby"',
+      });
+    }
+    const owner = owners.get(changelog.topic);
+    if (owner !== undefined) throw new TopologyError('topology/duplicate', `the stores "${owner}" and "${name}" have one changelog, "${changelog.topic}"`);
+    owners.set(changelog.topic, name);
   }
 }

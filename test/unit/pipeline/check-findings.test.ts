@@ -31,7 +31,6 @@ const rows: readonly (readonly [name: string, file: string, ...said: string[]])[
     withSteps('- join: customers', '  as: customer'),
     '4:5: error step/not-yet: "join" is part of the language but not of this version',
   ],
-  ['exactly-once', `${HEAD}guarantee: exactly-once\n`, '5:12: error schema/not-yet: "exactly-once" is part of the language but not of this version'],
   [
     'a format of a later version',
     'name: a\nkafka: h:1\nfrom: { topic: a, value: avro }\nto: b\n',

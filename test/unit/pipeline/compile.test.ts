@@ -140,7 +140,7 @@ describe('keyBy', () => {
 
   test('makes string keys of expressions and json keys of templates, for stores and outputs', async () => {
     const topology = await keyed('keyBy: { a: value.a }', 'count');
-    expect(topology.stores.get('main-count')).toEqual({ name: 'main-count', type: 'key-value', engine: 'leveldb', key: 'json', value: 'int64' });
+    expect(topology.stores.get('main-count')).toMatchObject({ name: 'main-count', type: 'key-value', engine: 'leveldb', key: 'json', value: 'int64' });
     expect(formats(node(topology, 'main-to-x', 'sink'))).toBe('json/int64');
   });
 
@@ -150,12 +150,41 @@ describe('keyBy', () => {
   });
 });
 
+describe('changelogs', () => {
+  const text = 'stores: { kept: { changelog: false }, copied: { standby: 2, changelog: { min.insync.replicas: 2, delete.retention.ms: 1000 } } }\nfrom: a\n';
+  const steps =
+    'steps:\n  - count\n  - use: ./p.js#Own\n    stores: [kept, copied]\n  - count:\n    name: own\n    store: { standby: 1 }\nto: { topic: x, value: int64 }\n';
+
+  test('each store has one, compacted and with tombstones for 7 days, over which the file’s options win (S3, S4)', async () => {
+    const { stores } = await topologyOf(`${text}${steps}`);
+    const config = { 'cleanup.policy': 'compact', 'delete.retention.ms': '604800000' };
+    const changelogs = [...stores.values()].map(({ name, changelog, standby }) => ({ name, changelog, standby }));
+    expect(changelogs).toEqual([
+      { name: 'kept', changelog: undefined, standby: 0 },
+      {
+        name: 'copied',
+        changelog: { topic: 'app-copied-changelog', config: { 'cleanup.policy': 'compact', 'delete.retention.ms': '1000', 'min.insync.replicas': '2' } },
+        standby: 2,
+      },
+      { name: 'main-count', changelog: { topic: 'app-main-count-changelog', config }, standby: 0 },
+      { name: 'main-use', changelog: { topic: 'app-main-use-changelog', config }, standby: 0 },
+      { name: 'main-own', changelog: { topic: 'app-main-own-changelog', config }, standby: 1 },
+    ]);
+  });
+
+  test('can be left out altogether, and copies with them', async () => {
+    const { stores } = compile(await load(`${text}${steps}`), { changelogs: false });
+    expect(stores.size).toBe(5);
+    for (const { changelog, standby } of stores.values()) expect([changelog, standby]).toEqual([undefined, 0]);
+  });
+});
+
 describe('stores', () => {
   test('an implied one is <flow>-<id> with the flow’s key format; the step’s "store" changes it (S15)', async () => {
     const topology = await topologyOf(
       'from: { topic: a, key: int64 }\nsteps:\n  - count\n  - count:\n    name: again\n    store: { engine: memory }\nto: { topic: x, value: int64 }\n',
     );
-    expect([...topology.stores.values()]).toEqual([
+    expect([...topology.stores.values()]).toMatchObject([
       { name: 'main-count', type: 'key-value', engine: 'leveldb', key: 'int64', value: 'int64' },
       { name: 'main-again', type: 'key-value', engine: 'memory', key: 'int64', value: 'int64' },
     ]);

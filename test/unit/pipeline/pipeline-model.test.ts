@@ -10,12 +10,12 @@ describe('a file becomes a pipeline', () => {
     expect(pipeline).toMatchObject({
       name: 'app',
       position: { file: 'p.yaml', line: 1, column: 7 },
-      kafka: { brokers: 'h:9092', sasl: undefined, tls: undefined, client: {} },
+      kafka: { brokers: 'h:9092', sasl: undefined, tls: undefined, client: {}, transactionTimeoutMs: 60_000 },
       guarantee: 'at-least-once',
       onError: { retries: 0, backoff: { from: 200, to: 5000 }, final: 'fail' },
       deadLetter: undefined,
       batch: { maxRecords: 10_000, maxWaitMs: 100, maxBytes: 16_000_000 },
-      commit: { intervalMs: 0 },
+      commit: { intervalMs: 0, flushMs: 1000, maxBufferedBytes: 64_000_000 },
       cacheBytes: 64_000_000,
       stores: [],
       tests: [],
@@ -37,7 +37,7 @@ describe('a file becomes a pipeline', () => {
 deadLetter: { topic: dlq }
 onError: { retry: 3, backoff: 1s..1m }
 batch: { maxRecords: 500, maxWait: 1s, maxBytes: 1MiB }
-commit: { interval: 100ms }
+commit: { interval: 100ms, flush: 5s }
 cache: 1kB
 stores: { velocity: { engine: memory, changelog: false }, other: }
 topics: { clicks: { topic: web.clicks, value: string, start: 2h } }
@@ -60,11 +60,11 @@ to: [{ topic: a, key: string, value: int64, partitioner: round-robin }, { route:
       deadLetter: 'dlq',
       onError: { retries: 3, backoff: { from: 1000, to: 60_000 }, final: 'dead-letter' },
       batch: { maxRecords: 500, maxWaitMs: 1000, maxBytes: 2 ** 20 },
-      commit: { intervalMs: 100 },
+      commit: { intervalMs: 100, flushMs: 5000, maxBufferedBytes: 64_000_000 },
       cacheBytes: 1000,
       stores: [
-        { name: 'velocity', engine: 'memory', key: 'string', value: 'json' },
-        { name: 'other', engine: 'leveldb', key: 'string', value: 'json' },
+        { name: 'velocity', engine: 'memory', key: 'string', value: 'json', changelog: false, standby: 0 },
+        { name: 'other', engine: 'leveldb', key: 'string', value: 'json', changelog: {}, standby: 0 },
       ],
     });
     const [flow] = pipeline.flows;
