@@ -35,6 +35,18 @@ export class TaskMigratedError extends KstreamdError {}
 /** State on disk cannot be trusted or opened. */
 export class StoreError extends KstreamdError {}
 
+/** A task's state is not what was written: set it aside and restore it from its changelogs, or refuse to start without them (E4). */
+export class StoreCorruptedError extends StoreError {
+  constructor(
+    /** The task's directory, or that of its database. */
+    readonly directory: string,
+    message: string,
+    options: { cause?: unknown; fix?: string | undefined } = {},
+  ) {
+    super('store/corrupt', message, options);
+  }
+}
+
 /** Something else that ends the run: exit 1. */
 export class FatalError extends KstreamdError {}
 

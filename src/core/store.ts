@@ -77,14 +77,24 @@ export interface StoreReader {
  * what any engine must keep.
  */
 export interface StoreBackend extends StoreReader {
-  /** Applies all writes and records the input positions in one atomic step (C4). */
-  apply?(writes: readonly StoreWrite[], positions: readonly PartitionOffset[]): MaybePromise<void>;
+  /** Applies all writes and records the positions in one atomic step (C4). */
+  apply?(writes: readonly StoreWrite[], positions: readonly StoredPosition[]): MaybePromise<void>;
   /** Needed when there is no `apply`. */
   put?(key: Buffer, value: Buffer): void;
   delete?(key: Buffer): void;
   /** The last position of each partition given to `apply`; empty for an engine that does not keep any. */
-  positions?(): MaybePromise<readonly PartitionOffset[]>;
+  positions?(): MaybePromise<readonly StoredPosition[]>;
+  /** Removes every entry and forgets the positions, these first. Needed where there is `positions`; else done by deleting key by key. */
+  clear?(): MaybePromise<void>;
   close(): MaybePromise<void>;
+}
+
+/** How far the stores of a task are: the next offset to process of an input, or to restore of a changelog. */
+export interface StoredPosition extends PartitionOffset {
+  /** Partition time of an input (T5); for a changelog, the wall time at which the offset was the log's end (S4). Epoch milliseconds. */
+  readonly time?: number | undefined;
+  /** Of a changelog: the topic that the offset belongs to (S4). */
+  readonly topicId?: string | undefined;
 }
 
 /** A write whose key is one latin1 character a byte, which is how stores know their keys. */
@@ -103,10 +113,12 @@ export interface StoreWrites {
 export interface TaskStorage {
   /** One of the stores this was opened with. */
   store(name: string): StoreReader;
-  /** Applies the writes of all stores and records the input positions in one atomic step (C4). */
-  apply(changes: readonly StoreWrites[], positions: readonly PartitionOffset[]): MaybePromise<void>;
+  /** Applies the writes of all stores and records the positions in one atomic step (C4). */
+  apply(changes: readonly StoreWrites[], positions: readonly StoredPosition[]): MaybePromise<void>;
   /** The last position of each partition given to `apply`. */
-  positions(): MaybePromise<readonly PartitionOffset[]>;
+  positions(): MaybePromise<readonly StoredPosition[]>;
+  /** Empties the stores and forgets the positions, so that they can be filled anew. */
+  clear(): MaybePromise<void>;
   close(): MaybePromise<void>;
 }
 
@@ -138,6 +150,17 @@ export interface StoreDefinition {
   /** Format names. */
   readonly key: string;
   readonly value: string;
+  /** Left out where the store has none: `changelog: false`. */
+  readonly changelog?: ChangelogDefinition | undefined;
+  /** How many other instances follow the changelog (S10); none unless told. */
+  readonly standby?: number | undefined;
+}
+
+/** The topic that carries a store's writes (S3). */
+export interface ChangelogDefinition {
+  readonly topic: string;
+  /** Of the topic when it is created, by Kafka's names. */
+  readonly config: Readonly<Record<string, string>>;
 }
 
 /** A task's directory as it is about to be used. */
@@ -152,3 +175,22 @@ export interface TaskDirectory {
 
 /** Makes the directory and checks that what is in it belongs to these stores; rejects with a ConfigError otherwise (S14). */
 export type PrepareTaskDirectory = (task: TaskDirectory) => Promise<void>;
+
+/** A task's directory while the task is open: no other process uses it. */
+export interface HeldTaskDirectory {
+  /** Where the task's state is: the directory asked for, or one of this instance's own when that one is in use (S10). */
+  readonly directory: string;
+  /** Bytes of the files of its database, without reading them; 0 where nothing is kept on disk. */
+  bytes(): Promise<number>;
+  /** To be called when its databases are closed. `clean` is false when a write failed: what is there is checked before its next use (E4). */
+  release(clean: boolean): Promise<void>;
+  /**
+   * Its contents cannot be trusted (E4): sets the directory aside and gives it up, or rejects with a StoreCorruptedError that
+   * says what can be done where a store has no changelog. To be called when its databases are closed; the directory
+   * may then be held again, empty.
+   */
+  recover(problem: string): Promise<void>;
+}
+
+/** Like PrepareTaskDirectory, and keeps other processes out of it (S10) and damaged files from being used (E4). */
+export type HoldTaskDirectory = (task: TaskDirectory) => Promise<HeldTaskDirectory>;

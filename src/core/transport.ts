@@ -76,6 +76,29 @@ export interface PartitionReader {
   close(): Promise<void>;
 }
 
+/** What a reader sees of open and aborted transactions. */
+export type Isolation = 'read_committed' | 'read_uncommitted';
+
+/**
+ * The transactions of a sink (C3). One is open from the first `send` until `commit` or `abort`; nothing that was sent is
+ * seen by readers of committed records before.
+ */
+export interface Transaction {
+  /** When the open transaction began, by `performance.now()`; undefined when none is open. */
+  readonly since: number | undefined;
+  /** Milliseconds after which the broker aborts an open transaction. */
+  readonly timeoutMs: number;
+  /**
+   * Makes what was sent and the offsets visible in one step; `member` is the one whose group owns the offsets, of the
+   * same transport. Rejects with a RetriableError (`broker/transaction-aborted`) when the transaction was aborted:
+   * nothing of it is or will be visible; with a TaskMigratedError (`broker/producer-fenced`) when another instance took
+   * the id over: this sink is of no more use.
+   */
+  commit(offsets: readonly CommittedOffset[], member: GroupMember): Promise<void>;
+  /** Nothing of what was sent will be visible. Rejects with a TaskMigratedError when fenced. */
+  abort(): Promise<void>;
+}
+
 /** The way out. A cycle sends, then flushes; only what a flush confirmed may be committed (C1, C2). */
 export interface Sink {
   /**
@@ -87,12 +110,27 @@ export interface Sink {
   flush(): Promise<void>;
   /** Largest record, in bytes of key, value and headers, that the client accepts (E2). */
   readonly maxRecordBytes: number;
+  /** Of a sink that was made with a transactional id. */
+  readonly transaction?: Transaction | undefined;
   close(): Promise<void>;
+}
+
+export interface SinkOptions {
+  /** Fences whoever used the id before, and makes everything transactional (C3). */
+  readonly transactionalId?: string | undefined;
+  /** How long the broker lets a transaction stay open; a minute unless told. */
+  readonly transactionTimeoutMs?: number | undefined;
 }
 
 export interface TopicDescription {
   readonly name: string;
   readonly partitions: number;
+}
+
+/** What is known of a log's end: open transactions count. */
+export interface LogEnd extends PartitionOffset {
+  /** Tells a topic from an earlier one of the same name; undefined where the cluster does not say. */
+  readonly topicId: string | undefined;
 }
 
 /** What the daemon asks of a cluster beside records. */
@@ -101,6 +139,10 @@ export interface TopicAdmin {
   describe(topics: readonly string[]): Promise<TopicDescription[]>;
   /** Resolves when the topic is there, also when another instance was first. */
   create(topic: { name: string; partitions: number; config: Readonly<Record<string, string>> }): Promise<void>;
+  /** Ends of logs as a read_uncommitted client sees them (S4). Rejects with a BrokerError for what does not exist. */
+  logEnds(partitions: readonly TopicPartition[]): Promise<LogEnd[]>;
+  /** Configurations by topic; undefined where this client cannot ask for them (S16). */
+  configs(topics: readonly string[]): Promise<ReadonlyMap<string, Readonly<Record<string, string>>> | undefined>;
   /** Removes records below the offsets (S16). */
   deleteRecordsBefore(offsets: readonly PartitionOffset[]): Promise<void>;
   close(): Promise<void>;
@@ -110,7 +152,9 @@ export interface TopicAdmin {
 export interface Transport {
   /** A member and the reader that shares its client. */
   member(options: { groupId: string; instanceId?: string | undefined }): Promise<{ member: GroupMember; reader: PartitionReader }>;
-  sink(): Promise<Sink>;
+  /** A reader of its own, without a group: for restore and standby. */
+  reader(options: { isolation: Isolation }): Promise<PartitionReader>;
+  sink(options?: SinkOptions): Promise<Sink>;
   admin(): Promise<TopicAdmin>;
   /** Tells when the cluster goes away (false) and comes back (true). */
   onReachable(listener: (reachable: boolean) => void): void;

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { type Clock, systemClock } from '../core/clock.js';
 import type { Logger } from '../core/logger.js';
 import type { Metrics } from '../core/metrics.js';
@@ -8,12 +7,13 @@ import { KafkaTransport } from '../kafka/transport.js';
 import { compile } from '../pipeline/compile.js';
 import type { Pipeline } from '../pipeline/model.js';
 import { resolveStoreEngine } from '../pipeline/plugins.js';
-import type { OpenTaskState } from '../runtime/assignment.js';
 import { CacheBudget } from '../runtime/cache-budget.js';
 import { TaskState } from '../runtime/task-state.js';
 import { Worker } from '../runtime/worker.js';
+import type { WorkerOptions } from '../runtime/worker-options.js';
 import { serdeFor } from '../serdes/formats.js';
-import { prepareTaskDirectory } from '../stores/task-directory.js';
+import { openVerified } from '../stores/open-verified.js';
+import { openStateDirectory } from '../stores/state-directory.js';
 import type { Topology } from '../topology/topology.js';
 import type { DaemonOptions } from './options.js';
 import { storeEngines } from './store-engines.js';
@@ -29,21 +29,36 @@ export interface Surroundings {
   readonly clock?: Clock;
   /** Default: a Kafka client for the pipeline's brokers. */
   readonly transport?: Transport;
+  /** false: stores have no changelogs, for a cluster that cannot make topics. */
+  readonly changelogs?: boolean;
 }
 
-/** Joins a checked pipeline with the adapters it runs on. Throws ConfigError for what only shows now. */
-export async function makeApplication(pipeline: Pipeline, around: Surroundings): Promise<Worker> {
+/** A worker with what belongs to it in this process. */
+export interface Application {
+  readonly worker: Worker;
+  /** Gives up the application's place in the state directory; to be called when the worker has ended. */
+  close(): Promise<void>;
+}
+
+/** Joins a checked pipeline with the adapters it runs on. Throws ConfigError or StoreError for what only shows now. */
+export async function makeApplication(pipeline: Pipeline, around: Surroundings): Promise<Application> {
   const { options, metrics, clock = systemClock } = around;
   const logger = around.logger.child({ application: pipeline.name });
-  const topology = compile(pipeline);
-  return new Worker({
+  const topology = compile(pipeline, { changelogs: around.changelogs ?? true });
+  const engines = await enginesOf(topology, pipeline);
+  const transport = around.transport ?? kafka(pipeline, logger, metrics);
+  const place = await openStateDirectory({ stateDir: options.stateDir, application: pipeline.name, instanceId: options.instanceId });
+  const cache = new CacheBudget(pipeline.cacheBytes);
+  const hold = { instanceId: place.instanceId, logger, clock, onFindings: () => undefined };
+  const worker = new Worker({
     topology,
-    transport: around.transport ?? new KafkaTransport(pipeline.kafka, logger),
-    openState: await stateOpener(topology, pipeline),
-    stateDir: join(options.stateDir, pipeline.name),
+    transport,
+    openState: (asked) => TaskState.open({ ...asked, engines, serdeFor, cache, holdDirectory: (task) => openVerified(task, hold) }),
+    stateDir: place.directory,
     instanceId: options.instanceId,
+    transactions: transactionsOf(pipeline, place.instanceId),
     batch: pipeline.batch,
-    commitIntervalMs: pipeline.commit.intervalMs,
+    commit: pipeline.commit,
     onError: pipeline.onError,
     deadLetter: pipeline.deadLetter,
     slowBatchMs: Number(pipeline.kafka.client['max.poll.interval.ms'] ?? MAX_POLL_INTERVAL_MS) / 10,
@@ -51,12 +66,18 @@ export async function makeApplication(pipeline: Pipeline, around: Surroundings):
     logger,
     metrics,
   });
+  return { worker, close: () => place.close() };
 }
 
-async function stateOpener(topology: Topology, pipeline: Pipeline): Promise<OpenTaskState> {
-  const engines = await enginesOf(topology, pipeline);
-  const cache = new CacheBudget(pipeline.cacheBytes);
-  return (options) => TaskState.open({ ...options, engines, serdeFor, cache, prepareDirectory: prepareTaskDirectory });
+function kafka(pipeline: Pipeline, logger: Logger, metrics: Metrics): KafkaTransport {
+  const transport = new KafkaTransport(pipeline.kafka, logger);
+  metrics.gauge('transport_info', { path: transport.path }).set(1);
+  return transport;
+}
+
+/** C3: one producer a process, under an id that a restart has again. */
+function transactionsOf({ guarantee, name, kafka }: Pipeline, instanceId: string): WorkerOptions['transactions'] {
+  return guarantee === 'exactly-once' ? { id: `${name}-${instanceId}-0`, timeoutMs: kafka.transactionTimeoutMs } : undefined;
 }
 
 /** The engines that the topology's stores name: built-in ones, and exports of plugin modules. */

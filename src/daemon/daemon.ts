@@ -4,7 +4,7 @@ import type { Pipeline } from '../pipeline/model.js';
 import type { Worker } from '../runtime/worker.js';
 import { type HttpServer, type Readiness, startHttp } from '../telemetry/http.js';
 import { PrometheusMetrics } from '../telemetry/metrics.js';
-import { makeApplication } from './application.js';
+import { type Application, makeApplication } from './application.js';
 import type { DaemonOptions } from './options.js';
 import { kstreamdVersion } from './version.js';
 
@@ -14,21 +14,27 @@ import { kstreamdVersion } from './version.js';
  */
 export async function runDaemon(pipelines: readonly Pipeline[], options: DaemonOptions, logger: Logger, stop: AbortSignal): Promise<void> {
   const metrics = new PrometheusMetrics({ version: kstreamdVersion }, logger);
+  const applications = new Map<string, Application>();
   let server: HttpServer | undefined;
   try {
-    const workers = new Map<string, Worker>();
     for (const pipeline of pipelines)
-      workers.set(pipeline.name, await makeApplication(pipeline, { options, logger, metrics: metrics.ofApplication(pipeline.name) }));
-    const readiness = (): Readiness => readinessOf(workers);
+      applications.set(pipeline.name, await makeApplication(pipeline, { options, logger, metrics: metrics.ofApplication(pipeline.name) }));
+    const readiness = (): Readiness => readinessOf(applications);
     metrics.onScrape(() => metrics.gauge('ready').set(readiness().ready ? 1 : 0));
     if (options.http) {
       server = await startHttp({ address: options.http, readiness, metrics, logger });
       logger.info({ url: server.url }, 'answering /live, /ready and /metrics');
     }
-    logger.info({ version: kstreamdVersion, applications: [...workers.keys()], stateDir: options.stateDir }, 'started');
-    await runAll([...workers.values()], options, logger, stop);
+    logger.info({ version: kstreamdVersion, applications: [...applications.keys()], stateDir: options.stateDir }, 'started');
+    await runAll(
+      Array.from(applications.values(), ({ worker }) => worker),
+      options,
+      logger,
+      stop,
+    );
     logger.info({}, 'stopped');
   } finally {
+    for (const application of applications.values()) await application.close();
     await server?.close();
     metrics.close();
   }
@@ -74,8 +80,9 @@ async function firstFailureOrAll(running: readonly Promise<void>[]): Promise<voi
   if (first) throw first.error;
 }
 
-function readinessOf(workers: ReadonlyMap<string, Worker>): Readiness {
-  const reasons = [...workers].flatMap(([name, worker]) => worker.unready.map((reason) => (workers.size > 1 ? `${name}: ${reason}` : reason)));
+function readinessOf(applications: ReadonlyMap<string, Application>): Readiness {
+  const several = applications.size > 1;
+  const reasons = [...applications].flatMap(([name, { worker }]) => worker.unready.map((reason) => (several ? `${name}: ${reason}` : reason)));
   return { ready: reasons.length === 0, reasons };
 }
 

@@ -12,10 +12,9 @@ import type { Transport } from '../core/transport.js';
 import { MockCluster } from '../kafka/mock-cluster.js';
 import { compile } from '../pipeline/compile.js';
 import type { Pipeline, TestRecord } from '../pipeline/model.js';
-import type { Worker } from '../runtime/worker.js';
 import { encodeSample } from '../testing/sample-records.js';
 import type { Topology } from '../topology/topology.js';
-import { makeApplication } from './application.js';
+import { type Application, makeApplication } from './application.js';
 
 /** One record of a topic that is to be there when the pipeline starts. */
 export interface Sample {
@@ -44,7 +43,7 @@ export function samplesOfTests(pipeline: Pipeline): Sample[] {
 export class DevSession {
   private constructor(
     private readonly cluster: MockCluster,
-    private readonly worker: Worker,
+    private readonly application: Application,
     private readonly stateDir: string,
     private readonly running: Promise<void>,
   ) {}
@@ -56,15 +55,20 @@ export class DevSession {
     try {
       const transport = cluster.transport();
       await fill(transport, pipeline, samples);
-      const worker = await makeApplication(pipeline, {
-        options: { stateDir, instanceId: undefined },
-        logger,
-        metrics: noMetrics,
-        transport: tapped(transport, compile(pipeline), onOutput),
-      });
-      const running = worker.run();
+      // The mock cluster makes no topics by request, and forgets offsets that a transaction commits.
+      const application = await makeApplication(
+        { ...pipeline, guarantee: 'at-least-once' },
+        {
+          options: { stateDir, instanceId: undefined },
+          changelogs: false,
+          logger,
+          metrics: noMetrics,
+          transport: tapped(transport, compile(pipeline), onOutput),
+        },
+      );
+      const running = application.worker.run();
       running.catch(() => {});
-      return new DevSession(cluster, worker, stateDir, running);
+      return new DevSession(cluster, application, stateDir, running);
     } catch (error) {
       await cluster.close();
       await rm(stateDir, { recursive: true, force: true });
@@ -79,7 +83,7 @@ export class DevSession {
 
   /** Resolves when everything there is has been processed and committed. */
   caughtUp(): Promise<void> {
-    return Promise.race([this.worker.caughtUp(), this.running]);
+    return Promise.race([this.application.worker.caughtUp(), this.running]);
   }
 
   /**
@@ -87,7 +91,7 @@ export class DevSession {
    * does not end: what it waits for is left behind, and the caller must not wait for it either.
    */
   async stop(): Promise<void> {
-    this.worker.stop();
+    this.application.worker.stop();
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => reject(tooLate()), STOP_WITHIN_MS);
@@ -96,6 +100,7 @@ export class DevSession {
       await Promise.race([this.running, late]);
     } finally {
       clearTimeout(timer);
+      await this.application.close();
       await this.cluster.close();
       await rm(this.stateDir, { recursive: true, force: true });
     }
@@ -128,10 +133,11 @@ function tapped(transport: Transport, topology: Topology, onOutput: (output: Dev
   const formats = outputFormats(topology);
   return {
     member: (options) => transport.member(options),
+    reader: (options) => transport.reader(options),
     admin: () => transport.admin(),
     onReachable: (listener) => transport.onReachable(listener),
-    async sink() {
-      const sink = await transport.sink();
+    async sink(options) {
+      const sink = await transport.sink(options);
       const send = (outputs: OutputBatch): MaybePromise<OutputBatch> => {
         for (let i = 0; i < outputs.length; i++) {
           const { topic, key, value } = outputs.recordAt(i);
@@ -140,7 +146,8 @@ function tapped(transport: Transport, topology: Topology, onOutput: (output: Dev
         }
         return sink.send(outputs);
       };
-      return { send, flush: () => sink.flush(), maxRecordBytes: sink.maxRecordBytes, close: () => sink.close() };
+      const { maxRecordBytes, transaction } = sink;
+      return { send, flush: () => sink.flush(), maxRecordBytes, transaction, close: () => sink.close() };
     },
   };
 }

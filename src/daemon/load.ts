@@ -2,7 +2,7 @@ import { compile } from '../pipeline/compile.js';
 import type { Diagnostic } from '../pipeline/diagnostics.js';
 import { type LoadedPipeline, loadPipeline } from '../pipeline/load.js';
 import type { Pipeline } from '../pipeline/model.js';
-import { resolvePartitioner, resolvePlugin } from '../pipeline/plugins.js';
+import { resolvePartitioner, resolvePlugin, resolveStoreEngine } from '../pipeline/plugins.js';
 import { CompileError } from '../pipeline/stream.js';
 import { builtinProcessors } from '../processors/registry.js';
 import { formatNames } from '../serdes/formats.js';
@@ -18,6 +18,7 @@ export async function loadApplication(files: readonly string[], env: Readonly<Re
     processors: builtinProcessors,
     resolvePlugin: (specifier, fromFile) => resolvePlugin(specifier, fromFile, { version }),
     resolvePartitioner: (specifier, fromFile) => resolvePartitioner(specifier, fromFile, { version }),
+    resolveStoreEngine: (specifier, fromFile) => resolveStoreEngine(specifier, fromFile, { version }),
     formats: formatNames,
   });
   const refused = pipeline && compileFinding(pipeline);

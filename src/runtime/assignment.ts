@@ -1,11 +1,14 @@
 import { join } from 'node:path';
-import { StoreError } from '../core/errors.js';
-import type { CommittedOffset, GroupMember, PartitionOffset, PartitionReader, TopicPartition } from '../core/transport.js';
+import type { StoredPosition } from '../core/store.js';
+import type { CommittedOffset, GroupMember, LogEnd, PartitionReader, TopicAdmin, TopicPartition } from '../core/transport.js';
 import { partitionKey } from '../core/transport.js';
-import type { StartOffset } from '../topology/nodes.js';
-import type { OwnedTask } from './commit.js';
+import type { ChangelogTopic } from './changelog-topics.js';
+import { InputStarts } from './input-start.js';
 import { decodeMetadata } from './offset-metadata.js';
+import { OpeningTask } from './opening-task.js';
 import type { LeadTopic, Plan } from './plan.js';
+import type { RestoreSurroundings } from './restore/restore-surroundings.js';
+import { checkChangelogOf, warnOfEmptyStores } from './state-checks.js';
 import { Task, type TaskOptions } from './task.js';
 import { inputsOf } from './task-graph.js';
 import type { TaskState, TaskStateOptions } from './task-state.js';
@@ -20,25 +23,34 @@ export type TaskSettings = Pick<TaskOptions, 'topology' | 'sink' | 'onError' | '
   readonly openState: OpenTaskState;
 };
 
-/** Makes the tasks of assigned partitions: opens their state and finds where each input starts. */
+/** Makes the tasks of assigned partitions: opens their state, and finds where each input starts and what has to be restored. */
 export class Assignment {
+  private readonly starts: InputStarts;
+
   constructor(
     private readonly plan: Plan,
     private readonly member: GroupMember,
     private readonly reader: PartitionReader,
+    private readonly admin: Pick<TopicAdmin, 'logEnds'>,
+    private readonly restore: RestoreSurroundings,
     private readonly settings: TaskSettings,
-  ) {}
+  ) {
+    this.starts = new InputStarts(settings.topology, reader, settings.clock, settings.logger);
+  }
 
-  /** Partitions are those of lead topics; each stands for one task and its partitions of the other topics. */
-  async open(partitions: readonly TopicPartition[]): Promise<OwnedTask[]> {
+  /**
+   * Partitions are those of lead topics; each stands for one task and its partitions of the other topics. The committed
+   * offsets are asked for first: an end of a changelog that was asked for earlier may lie before what belongs to them (S4).
+   */
+  async open(partitions: readonly TopicPartition[]): Promise<OpeningTask[]> {
     const wanted = partitions.map((partition) => ({ lead: this.leadOf(partition), partition: partition.partition }));
     const inputs = wanted.flatMap(({ lead, partition }) => inputsOf(lead.subtopology, partition, this.plan.count));
     const committed = new Map((await this.member.committed(inputs)).map((offset) => [partitionKey(offset), offset]));
-    const opened: OwnedTask[] = [];
+    const opened: OpeningTask[] = [];
     try {
       for (const { lead, partition } of wanted) opened.push(await this.openTask(lead, partition, committed));
     } catch (error) {
-      for (const { task } of opened) await task.close();
+      for (const task of opened) await task.abandon();
       throw error;
     }
     return opened;
@@ -49,110 +61,50 @@ export class Assignment {
     this.reader.assign(task.queues.map((queue) => ({ ...queue.partition, offset: queue.position })));
   }
 
-  private async openTask(lead: LeadTopic, partition: number, committed: ReadonlyMap<string, CommittedOffset>): Promise<OwnedTask> {
+  private async openTask(lead: LeadTopic, partition: number, committed: ReadonlyMap<string, CommittedOffset>): Promise<OpeningTask> {
     const { settings, plan } = this;
     const { subtopology } = lead;
-    const stateDir = join(settings.stateDir, subtopology.directory, String(partition));
+    const asked = join(settings.stateDir, subtopology.directory, String(partition));
     const logger = settings.logger.child({ task: `${subtopology.id}_${partition}` });
     const stores = subtopology.stores.map((name) => settings.topology.stores.get(name)).filter((store) => store !== undefined);
-    const state = await settings.openState({ application: settings.topology.applicationId, directory: stateDir, stores, logger });
+    const changelogs = plan.changelogsOf(subtopology);
+    const state = await settings.openState({ application: settings.topology.applicationId, directory: asked, stores, logger });
     try {
-      const stored = new Map((await state.positions()).map((position) => [partitionKey(position), position.offset]));
+      const stateDir = state.directory ?? asked;
+      const stored = new Map((await state.positions()).map((position) => [partitionKey(position), position]));
+      const localOnly = changelogs.length < stores.length;
+      const wanted = inputsOf(subtopology, partition, plan.count);
+      const ends = await this.changelogEnds(changelogs, partition, wanted, stored, committed, stateDir);
       const inputs = await Promise.all(
-        inputsOf(subtopology, partition, plan.count).map((input) =>
-          this.startOf(input, committed.get(partitionKey(input)), stored, stores.length > 0, stateDir),
-        ),
+        wanted.map((input) => this.starts.of(input, committed.get(partitionKey(input)), { stored, directory: stateDir, localOnly })),
       );
-      this.warnOfEmptyStart(
-        inputs,
-        stored,
-        stores.map((store) => store.name),
-        committed,
-        logger,
-      );
+      warnOfEmptyStores(inputs, stored, committed, stores, ends, settings.metrics, logger);
       this.warnOfOtherLead(lead, inputs, committed, logger);
-      const task = new Task({ ...settings, subtopology, partition, inputs, state, stateDir, partitionCount: plan.count, logger });
-      await task.init();
-      return { task, lead: lead.topic, definition: lead.definition };
+      const task = new Task({ ...settings, subtopology, partition, inputs, state, stateDir, changelogs, partitionCount: plan.count, logger });
+      // What is replayed from the input would come twice if the changelogs were restored too.
+      const replays = inputs.some((input) => input.offset < input.replayUntil);
+      const restorable = replays ? [] : state.restorable(changelogs.map((changelog) => ({ ...changelog, partition })));
+      return new OpeningTask({ task, lead: lead.topic, definition: lead.definition }, restorable, [...committed.values()], { ...this.restore, logger });
     } catch (error) {
       await state.close();
       throw error;
     }
   }
 
-  /**
-   * Where one input starts (C4, C5): at the committed offset, or, when a flush was interrupted, at the store's
-   * older position, replaying up to the committed one with outputs dropped.
-   */
-  private async startOf(
-    input: TopicPartition,
-    committed: CommittedOffset | undefined,
-    stored: ReadonlyMap<string, number>,
-    stateful: boolean,
-    stateDir: string,
-  ): Promise<TaskOptions['inputs'][number]> {
-    const name = partitionKey(input);
-    const position = stored.get(name);
-    if (committed === undefined) {
-      if (position !== undefined) {
-        throw new StoreError('state/offset-missing', `the group has no committed offset for ${name}, but "${stateDir}" holds its state up to ${position}`, {
-          fix: `set the group's offset of ${name} to ${position}, or remove "${stateDir}" to start over`,
-        });
-      }
-      return { ...input, offset: await this.firstOffset(input), partitionTime: -1, replayUntil: 0 };
-    }
-    if (position !== undefined && position > committed.offset) {
-      throw new StoreError('state/ahead', `the state in "${stateDir}" holds ${name} up to ${position}, but the group has committed only ${committed.offset}`, {
-        fix: `set the group's offset back to ${position}, or remove "${stateDir}" to start from the committed offset with empty stores`,
-      });
-    }
-    const partitionTime = decodeMetadata(committed.metadata)?.partitionTime ?? -1;
-    const offset = stateful && position !== undefined ? await this.firstReplayed(input, position, committed.offset) : committed.offset;
-    return { ...input, offset, partitionTime, replayUntil: committed.offset };
-  }
-
-  /** Where a replay can begin: what the topic no longer holds is missing from the state for good. */
-  private async firstReplayed(input: TopicPartition, position: number, committed: number): Promise<number> {
-    if (position === committed) return position;
-    const { low } = await this.reader.watermarks(input);
-    if (low <= position) return position;
-    this.settings.logger.warn({ ...input, from: position, to: Math.min(low, committed) }, 'the topic no longer holds records that the local state misses');
-    return Math.min(low, committed);
-  }
-
-  private async firstOffset(input: TopicPartition): Promise<number> {
-    const start = this.startSetting(input.topic);
-    const { low, high } = await this.reader.watermarks(input);
-    if (start === 'earliest') return low;
-    if (start === 'latest') return high;
-    if (start === 'committed') {
-      throw new StoreError('state/offset-missing', `the group has no committed offset for ${partitionKey(input)}, and "start: committed" asks for one`, {
-        fix: 'set the offset with kafka-consumer-groups.sh, or use "start: earliest" or "latest"',
-      });
-    }
-    const time = 'at' in start ? start.at : this.settings.clock.now() - start.ago;
-    return this.reader.offsetForTime(input, time);
-  }
-
-  private startSetting(topic: string): StartOffset {
-    for (const node of this.settings.topology.nodes.values()) {
-      if (node.kind === 'source' && node.topics.includes(topic)) return node.start ?? 'earliest';
-    }
-    return 'earliest';
-  }
-
-  /** Until stores have changelogs, state that is not on this disk is gone (C4). */
-  private warnOfEmptyStart(
-    inputs: readonly PartitionOffset[],
-    stored: ReadonlyMap<string, number>,
-    stores: readonly string[],
+  /** The ends of a task's changelogs, by topic, after it was made sure that they belong to the state and the offsets. */
+  private async changelogEnds(
+    changelogs: readonly ChangelogTopic[],
+    partition: number,
+    inputs: readonly TopicPartition[],
+    stored: ReadonlyMap<string, StoredPosition>,
     committed: ReadonlyMap<string, CommittedOffset>,
-    logger: TaskSettings['logger'],
-  ): void {
-    const without = inputs.filter((input) => (committed.get(partitionKey(input))?.offset ?? 0) > 0 && !stored.has(partitionKey(input)));
-    if (stores.length === 0 || without.length === 0) return;
-    for (const store of stores) this.settings.metrics.emptyStart(store);
-    logger.warn({ stores, partitions: without.map(partitionKey) }, 'no local state for committed input: these stores start empty here');
+    directory: string,
+  ): Promise<ReadonlyMap<string, LogEnd>> {
+    if (changelogs.length === 0) return new Map();
+    const ends = await this.admin.logEnds(changelogs.map(({ topic }) => ({ topic, partition })));
+    const byTopic = new Map(ends.map((end) => [end.topic, end]));
+    for (const changelog of changelogs) checkChangelogOf(changelog, byTopic.get(changelog.topic), inputs, stored, committed, directory);
+    return byTopic;
   }
 
   private warnOfOtherLead(

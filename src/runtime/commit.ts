@@ -1,8 +1,11 @@
-import { TaskMigratedError } from '../core/errors.js';
-import type { CommittedOffset, GroupMember, PartitionOffset, Sink } from '../core/transport.js';
+import { type KstreamdError, messageOf, RetriableError, TaskMigratedError } from '../core/errors.js';
+import type { Logger } from '../core/logger.js';
+import type { CommittedOffset, GroupMember, Sink, TopicAdmin } from '../core/transport.js';
 import { partitionKey } from '../core/transport.js';
+import type { FlushPolicy } from './flush-policy.js';
 import type { EngineMetrics } from './metrics.js';
 import { encodeMetadata } from './offset-metadata.js';
+import { storedPositions } from './stored-positions.js';
 import type { Task } from './task.js';
 
 /** A task with what its offsets are committed with. */
@@ -12,7 +15,7 @@ export interface OwnedTask {
   readonly definition: string;
 }
 
-/** Outputs were not acknowledged: what was processed since the last commit has to be done again. */
+/** Outputs were not acknowledged, or not committed: what was processed since the last commit has to be done again. */
 export class OutputsLost extends Error {
   constructor(override readonly cause: unknown) {
     super('outputs were not acknowledged', { cause });
@@ -24,15 +27,29 @@ export interface CommitAttempt {
   abandoned: boolean;
 }
 
+export interface CommitOptions {
+  readonly member: GroupMember;
+  readonly sink: Sink;
+  readonly admin: Pick<TopicAdmin, 'logEnds'>;
+  readonly flush: FlushPolicy;
+  /** Keeps reading meanwhile: the group's answers come with reading, and a slow broker must not cost the membership (C6). */
+  readonly readOnFor: <T>(answer: Promise<T>) => Promise<T>;
+  readonly metrics: EngineMetrics;
+  readonly logger: Logger;
+  readonly now: () => number;
+}
+
 /** A broker forgets offsets of topics that the group does not subscribe to, so idle ones are committed again (C5). */
 const REFRESH_MS = 60 * 60 * 1000;
 
 /**
- * Makes what the tasks did since the last commit durable, in this order (C1, C2, C4):
- * 1. outputs are acknowledged;
- * 2. offsets are committed and acknowledged;
- * 3. each task's store writes go to disk in one atomic batch with its input positions.
- * An error of step 1 or 2 leaves the rest undone; the caller rewinds or tries again.
+ * Makes what the tasks did since the last commit durable, in this order (C1, C2, C3, C4):
+ * 1. what changed in stores goes to their changelogs, behind the outputs;
+ * 2. all of it is acknowledged;
+ * 3. offsets are committed and acknowledged; under exactly-once 2 and 3 are one transaction;
+ * 4. store writes are released, and go to disk when a flush is due: in one atomic batch with the positions of inputs and
+ *    changelogs.
+ * An error of step 1 to 3 leaves the rest undone; the caller rewinds or tries again. One of step 4 loses nothing.
  */
 export class Commit {
   /** The offset last committed, by partition. */
@@ -41,16 +58,7 @@ export class Commit {
   private lost: OutputsLost | undefined;
   private lastRefresh: number;
 
-  constructor(
-    private readonly options: {
-      member: GroupMember;
-      sink: Sink;
-      /** Keeps reading meanwhile: the group's answers come with reading, and a slow broker must not cost the membership (C6). */
-      readOnFor: (answer: Promise<void>) => Promise<void>;
-      metrics: EngineMetrics;
-      now: () => number;
-    },
-  ) {
+  constructor(private readonly options: CommitOptions) {
     this.lastRefresh = options.now();
   }
 
@@ -69,38 +77,62 @@ export class Commit {
     this.lost = undefined;
   }
 
-  /** Throws OutputsLost for step 1, again and again until `rewound`, and what the group member said for step 2. */
-  async run(owned: readonly OwnedTask[], attempt: CommitAttempt = { abandoned: false }): Promise<void> {
-    const { member, sink, readOnFor, metrics, now } = this.options;
+  /** Nothing is committed any more: the producer is lost. */
+  refuse(cause: Error): void {
+    this.lost = new OutputsLost(cause);
+  }
+
+  /**
+   * Throws OutputsLost for what has to be done again, until `rewound`, and otherwise what the group member said. With
+   * `flush`, everything that is committed goes to disk, as when tasks are given up.
+   */
+  async run(owned: readonly OwnedTask[], { attempt = { abandoned: false }, flush = false }: { attempt?: CommitAttempt; flush?: boolean } = {}): Promise<void> {
     if (this.lost) throw this.lost;
     const refresh = this.refreshDue;
     const offsets = this.offsetsOf(owned, refresh);
-    const changed = owned.filter(({ task }) => task.dirty);
-    if (offsets.length === 0 && changed.length === 0) {
-      if (refresh) this.lastRefresh = now();
-      return;
-    }
-
+    const changed = owned.filter(({ task }) => task.dirty).map(({ task }) => task);
     const started = performance.now();
-    await readOnFor(sink.flush()).catch((error: unknown) => {
-      this.lost = new OutputsLost(error);
-      throw this.lost;
-    });
-    metrics.flush.observe((performance.now() - started) / 1000);
-    if (attempt.abandoned) return;
+    if (offsets.length > 0 || changed.length > 0) {
+      await this.makeDurable(changed, offsets, attempt);
+      if (attempt.abandoned) return;
+      for (const offset of offsets) this.sent.set(partitionKey(offset), offset.offset);
+      for (const task of changed) task.committed();
+    }
+    if (refresh) this.lastRefresh = this.options.now();
+    await this.flushDue(
+      owned.map(({ task }) => task),
+      flush,
+    );
+    if (changed.length > 0) this.options.metrics.commit.observe((performance.now() - started) / 1000);
+  }
 
-    if (offsets.length > 0) await this.acknowledged(member.commit(offsets));
-    if (attempt.abandoned) return;
+  /** Commits where new tasks start, so that a crash before their first commit leaves no records without an offset (C5). */
+  async starts(owned: readonly OwnedTask[]): Promise<void> {
+    const offsets = this.offsetsOf(owned, true);
+    if (offsets.length > 0) await this.acknowledged(this.options.member.commit(offsets));
     for (const offset of offsets) this.sent.set(partitionKey(offset), offset.offset);
-    if (refresh) this.lastRefresh = now();
-
-    for (const { task } of changed) await this.flushState(task);
-    metrics.commit.observe((performance.now() - started) / 1000);
   }
 
   /** Forgets what was committed for partitions that have gone. */
   forget(task: Task): void {
     for (const queue of task.queues) this.sent.delete(partitionKey(queue.partition));
+  }
+
+  private async makeDurable(changed: readonly Task[], offsets: readonly CommittedOffset[], attempt: CommitAttempt): Promise<void> {
+    const { sink, member, metrics, readOnFor } = this.options;
+    const started = performance.now();
+    try {
+      for (const task of changed) await readOnFor(task.writeChangelogs());
+      if (sink.transaction) await this.acknowledged(sink.transaction.commit(offsets, member));
+      else await readOnFor(sink.flush());
+    } catch (error) {
+      if (error instanceof TaskMigratedError) throw error;
+      this.lost = new OutputsLost(error);
+      throw this.lost;
+    }
+    metrics.flush.observe((performance.now() - started) / 1000);
+    if (attempt.abandoned || sink.transaction || offsets.length === 0) return;
+    await this.acknowledged(member.commit(offsets));
   }
 
   private offsetsOf(owned: readonly OwnedTask[], all: boolean): CommittedOffset[] {
@@ -126,13 +158,26 @@ export class Commit {
     }
   }
 
-  private async flushState(task: Task): Promise<void> {
-    const positions: PartitionOffset[] = task.queues.map((queue) => ({ ...queue.partition, offset: queue.position }));
-    task.state.committed();
-    const started = performance.now();
-    await task.state.flush(positions);
-    this.options.metrics.storeFlush.observe((performance.now() - started) / 1000);
-    for (const [store, did] of task.state.takeCounters()) this.options.metrics.store(store, did);
-    task.committed();
+  /** Nothing was produced since the commit, so the ends of the changelogs are what the stores hold (C4). */
+  private async flushDue(tasks: readonly Task[], all: boolean): Promise<void> {
+    const { flush, admin, metrics, logger, now, readOnFor } = this.options;
+    const due = flush.due(tasks, all);
+    if (due.length === 0) return;
+    const asked = now();
+    const changelogs = due.flatMap((task) => task.changelogs);
+    try {
+      const ends = changelogs.length === 0 ? [] : await readOnFor(admin.logEnds(changelogs));
+      for (const task of due) {
+        const started = performance.now();
+        await task.state.flush(storedPositions(task, ends, asked));
+        flush.flushed(task);
+        metrics.storeFlush.observe((performance.now() - started) / 1000);
+        for (const [store, did] of task.state.takeCounters()) metrics.store(store, did);
+      }
+    } catch (error) {
+      if (!(error instanceof RetriableError)) throw error;
+      flush.failed();
+      logger.warn({ err: messageOf(error), code: (error as KstreamdError).code }, 'the ends of changelogs are not known; stores are written later');
+    }
   }
 }

@@ -1,6 +1,7 @@
 import type { Clock } from '../core/clock.js';
 import type { Logger } from '../core/logger.js';
 import { isPromise } from '../core/maybe.js';
+import type { Transaction } from '../core/transport.js';
 import type { InputQueue } from './input-queue.js';
 import type { Intake } from './intake.js';
 import type { EngineMetrics } from './metrics.js';
@@ -8,11 +9,17 @@ import type { Signal } from './signal.js';
 import type { Task } from './task.js';
 import type { TaskSet } from './task-set.js';
 
+/** How much of the longest batch the next one is still expected to take. */
+const FORGETTING = 0.98;
+
 /**
  * One cycle: takes what is there, up to `maxRecords` a partition and `maxWaitMs` in all, and runs it batch by
  * batch (C1). Small when idle, large under load.
  */
 export class Cycle {
+  /** Of the last batches, in milliseconds. */
+  private longestBatchMs = 0;
+
   constructor(
     private readonly options: {
       tasks: TaskSet;
@@ -23,6 +30,7 @@ export class Cycle {
       wake: Signal;
       batch: { readonly maxRecords: number; readonly maxWaitMs: number };
       slowBatchMs: number;
+      transaction: Transaction | undefined;
       /** A rebalance or the shutdown waits for the cycle to end. */
       interrupted: () => boolean;
     },
@@ -48,9 +56,22 @@ export class Cycle {
       if (next) await this.runBatch(next.task, next.queue, taken);
       else if (taken.size === 0 || intake.drained || tasks.waiting) break;
       else await wake.wait(left);
-      if (left <= 0 || next?.task.commitRequested) break;
+      if (left <= 0 || next?.task.commitRequested || (next && this.mustCommit(isolating))) break;
     }
     for (const { task } of tasks.owned) await task.punctuateWallClock();
+  }
+
+  /** A further batch might not end before the broker aborts the transaction; and one stretch is one while a refused output is looked for (C3, E2). */
+  private mustCommit(isolating: boolean): boolean {
+    const { transaction, tasks } = this.options;
+    if (transaction === undefined) return false;
+    if (isolating) {
+      for (const { task } of tasks.owned) if (task.queues.some((queue) => queue.position !== queue.rewindTo)) task.requestCommit();
+      return true;
+    }
+    const late = transaction.since !== undefined && performance.now() - transaction.since + this.longestBatchMs > transaction.timeoutMs / 2;
+    if (late) for (const { task } of tasks.owned) if (task.dirty) task.requestCommit();
+    return late;
   }
 
   private async runBatch(task: Task, queue: InputQueue, taken: Map<InputQueue, number>): Promise<void> {
@@ -63,6 +84,7 @@ export class Cycle {
       if (isPromise(running)) await this.watched(running, task, queue, started);
       else if (performance.now() - started > this.options.slowBatchMs) this.reportSlow(task, queue);
     } finally {
+      this.longestBatchMs = Math.max(performance.now() - started, this.longestBatchMs * FORGETTING);
       intake.release(queue.doneRecords - doneRecords, queue.doneBytes - doneBytes);
     }
     const records = queue.doneRecords - doneRecords;

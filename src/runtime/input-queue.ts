@@ -1,3 +1,4 @@
+import type { DeliveryError } from '../core/errors.js';
 import type { RawBatch } from '../core/raw-batch.js';
 import type { TopicPartition } from '../core/transport.js';
 import type { SourceRunner } from './source-runner.js';
@@ -33,6 +34,10 @@ export class InputQueue {
   isolateUntil = 0;
   /** What came below this has been pushed; beyond the last record where markers follow it. Undefined when not known. */
   readTo: number | undefined;
+  /** At most so many of them at a time. */
+  private isolateBy = ISOLATED;
+  /** The record that was found to be at fault, and why: it is not tried again. */
+  private condemned: { readonly offset: number; readonly cause: DeliveryError } | undefined;
   /** Processed so far; both only grow. */
   doneRecords = 0;
   doneBytes = 0;
@@ -56,7 +61,7 @@ export class InputQueue {
     const raw = this.batches[0];
     if (raw === undefined) return undefined;
     const from = this.head;
-    const limit = this.isolating ? Math.min(max, ISOLATED) : max;
+    const limit = this.isolating ? Math.min(max, this.isolateBy) : max;
     let to = Math.min(raw.length, from + limit);
     // What lies beyond is not acknowledged at once, and would be laid at the next partition that is isolated.
     while (this.isolating && to > from + 1 && raw.offsetAt(to - 1) >= this.isolateUntil) to -= 1;
@@ -76,6 +81,17 @@ export class InputQueue {
     return this.position < this.replayUntil;
   }
 
+  /** The stretch since the last commit cannot be written: the next is half of it, or the one record is at fault (E2). */
+  narrow(cause: DeliveryError): void {
+    if (this.isolateBy > 1) this.isolateBy = Math.ceil(this.isolateBy / 2);
+    else this.condemned = { offset: this.rewindTo, cause };
+  }
+
+  /** Why the record at an offset must not be tried again. */
+  condemnation(offset: number): DeliveryError | undefined {
+    return this.condemned?.offset === offset ? this.condemned.cause : undefined;
+  }
+
   get isolating(): boolean {
     return this.position < this.isolateUntil;
   }
@@ -87,6 +103,7 @@ export class InputQueue {
 
   /** Everything of the head batch below index `end` is done. */
   advanceTo(end: number): void {
+    this.condemned = undefined;
     const raw = this.batches[0] as RawBatch;
     this.length -= end - this.head;
     this.doneRecords += end - this.head;
@@ -99,6 +116,7 @@ export class InputQueue {
     this.head = 0;
     this.position = this.batches[0]?.offsetAt(0) ?? raw.offsetAt(raw.length - 1) + 1;
     this.doneBytes += raw.bytes;
+    if (!this.isolating) this.isolateBy = ISOLATED;
   }
 
   /** Moves past transaction markers, once no record waits before them (B5). */

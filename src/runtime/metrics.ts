@@ -1,5 +1,5 @@
 import type { RecordError } from '../core/errors.js';
-import type { Counter, Gauge, Histogram, Metrics } from '../core/metrics.js';
+import type { Counter, Gauge, Histogram, Labels, Metrics } from '../core/metrics.js';
 import type { FinalErrorPolicy } from '../core/policy.js';
 import type { PunctuationType } from '../core/processor.js';
 import type { TopicPartition } from '../core/transport.js';
@@ -26,7 +26,11 @@ export class EngineMetrics {
   readonly flush: Histogram;
   readonly commit: Histogram;
   readonly storeFlush: Histogram;
+  readonly restore: Histogram;
+  readonly flushBytes: Histogram;
   readonly tasks: Gauge;
+  readonly restoringTasks: Gauge;
+  readonly unflushedBytes: Gauge;
   readonly heldBytes: Gauge;
   readonly pausedPartitions: Gauge;
   readonly brokerReachable: Gauge;
@@ -39,7 +43,11 @@ export class EngineMetrics {
     this.flush = registry.histogram('flush_duration_seconds');
     this.commit = registry.histogram('commit_duration_seconds');
     this.storeFlush = registry.histogram('store_flush_duration_seconds');
+    this.restore = registry.histogram('restore_duration_seconds');
+    this.flushBytes = registry.histogram('store_flush_bytes');
     this.tasks = registry.gauge('tasks');
+    this.restoringTasks = registry.gauge('restoring_tasks');
+    this.unflushedBytes = registry.gauge('store_unflushed_bytes');
     this.heldBytes = registry.gauge('held_bytes');
     this.pausedPartitions = registry.gauge('paused_partitions');
     this.brokerReachable = registry.gauge('broker_reachable');
@@ -101,6 +109,12 @@ export class EngineMetrics {
     this.registry.counter('commits_total', { result }).add();
   }
 
+  /** A transaction that began at `since`, by `performance.now()`, has ended. */
+  transaction(result: 'committed' | 'aborted', since: number): void {
+    this.registry.counter('transactions_total', { result }).add();
+    this.registry.histogram('transaction_duration_seconds', { result }).observe((performance.now() - since) / 1000);
+  }
+
   /** What a store did since the last call for it. */
   store(store: string, did: StoreCounters): void {
     for (const [kind, counter] of Object.entries(this.storeCounters(store))) counter.add(did[kind as keyof StoreCounters]);
@@ -117,6 +131,37 @@ export class EngineMetrics {
   /** The partition is somebody else's now. */
   forgetLag({ topic, partition }: TopicPartition): void {
     this.registry.remove('lag_records', { topic, partition: String(partition) });
+  }
+
+  restored(store: string, records: number): void {
+    this.registry.counter('restore_records_total', { store }).add(records);
+  }
+
+  restoreSkipped(store: string, records: number): void {
+    this.registry.counter('restore_skipped_records_total', { store }).add(records);
+  }
+
+  rebuilt(store: string, reason: string): void {
+    this.registry.counter('restore_rebuilds_total', { store, reason }).add();
+  }
+
+  /** Undefined when nothing is being restored any more. */
+  restoreRemaining(store: string, partition: number, offsets: number | undefined): void {
+    this.setOrForget('restore_remaining_records', { store, partition: String(partition) }, offsets);
+  }
+
+  followed(store: string, records: number): void {
+    this.registry.counter('standby_records_total', { store }).add(records);
+  }
+
+  /** Undefined when the copy is no standby any more. */
+  standbyLag(store: string, partition: number, offsets: number | undefined): void {
+    this.setOrForget('standby_lag_records', { store, partition: String(partition) }, offsets);
+  }
+
+  private setOrForget(name: string, labels: Labels, value: number | undefined): void {
+    if (value === undefined) this.registry.remove(name, labels);
+    else this.registry.gauge(name, labels).set(value);
   }
 
   private storeCounters(store: string): Record<keyof StoreCounters, Counter> {

@@ -1,8 +1,12 @@
 import { createHash } from 'node:crypto';
 import { ConfigError } from '../core/errors.js';
+import type { Logger } from '../core/logger.js';
+import type { StoreDefinition } from '../core/store.js';
 import type { TopicAdmin } from '../core/transport.js';
 import type { TopologyNode } from '../topology/nodes.js';
 import type { RepartitionTopic, Subtopology, Topology } from '../topology/topology.js';
+import { type ChangelogTopic, checkChangelogs, openChangelogs, type WantedChangelog } from './changelog-topics.js';
+import { type CleanupPolicy, checkPolicies } from './cleanup-policies.js';
 
 /** S16: kept until purged, however slow the reader. */
 const REPARTITION_CONFIG = { 'cleanup.policy': 'delete', 'retention.ms': '-1' };
@@ -12,6 +16,8 @@ export interface Plan {
   readonly count: (topic: string) => number;
   /** One a sub-topology: most partitions, ties by name. */
   readonly leads: readonly LeadTopic[];
+  /** One for each of its stores that has one, in their order (S3). */
+  readonly changelogsOf: (subtopology: Subtopology) => readonly ChangelogTopic[];
 }
 
 export interface LeadTopic {
@@ -21,9 +27,10 @@ export interface LeadTopic {
   readonly definition: string;
 }
 
-/** Checks that topics exist and fit together, creates repartition topics, and chooses the leads. */
-export async function makePlan(topology: Topology, admin: TopicAdmin, deadLetter: string | undefined): Promise<Plan> {
+/** Checks that topics exist and fit together, creates internal topics, and chooses the leads. */
+export async function makePlan(topology: Topology, admin: TopicAdmin, deadLetter: string | undefined, logger: Logger): Promise<Plan> {
   const counts = await countPartitions(topology, admin, deadLetter);
+  const configs = await checkPolicies(policiesOf(topology), admin, logger);
   await addRepartitionTopics(topology, admin, counts);
   const count = (topic: string): number => counts.get(topic) ?? 0;
   const leads = topology.subtopologies.map((subtopology) => {
@@ -31,10 +38,19 @@ export async function makePlan(topology: Topology, admin: TopicAdmin, deadLetter
     const topic = leadOf(subtopology, count);
     return { topic, subtopology, definition: hashOf(topology, subtopology) };
   });
-  return { count, leads };
+  const changelogs = await openChangelogs(
+    leads.flatMap((lead) => wantedChangelogs(topology, lead, count)),
+    configs,
+    admin,
+  );
+  for (const { topic, partitions } of changelogs) counts.set(topic, partitions);
+  return { count, leads, changelogsOf: ({ stores }) => changelogs.filter(({ store }) => stores.includes(store)) };
 }
 
-/** Throws when a topic has outgrown the lead of its sub-topology since the plan was made. */
+/**
+ * Throws when a topic has outgrown the lead of its sub-topology since the plan was made, or a changelog is no longer
+ * what it was.
+ */
 export async function checkPlan(plan: Plan, admin: TopicAdmin): Promise<void> {
   const described = await admin.describe(plan.leads.flatMap((lead) => lead.subtopology.topics));
   const now = new Map(described.map((topic) => [topic.name, topic.partitions]));
@@ -54,6 +70,25 @@ export async function checkPlan(plan: Plan, admin: TopicAdmin): Promise<void> {
       );
     }
   }
+  await checkChangelogs(
+    plan.leads.flatMap(({ subtopology }) => plan.changelogsOf(subtopology)),
+    (input) => now.get(input) ?? 0,
+    admin,
+  );
+}
+
+/** What each internal topic must have (S3, S16). */
+function policiesOf({ stores, repartitions }: Topology): Map<string, CleanupPolicy> {
+  const policies = new Map<string, CleanupPolicy>(repartitions.map(({ topic }) => [topic, 'delete']));
+  for (const { changelog } of stores.values()) if (changelog) policies.set(changelog.topic, 'compact');
+  return policies;
+}
+
+function wantedChangelogs(topology: Topology, { topic, subtopology }: LeadTopic, count: Plan['count']): WantedChangelog[] {
+  return subtopology.stores
+    .map((name) => topology.stores.get(name))
+    .filter((store): store is WantedChangelog['store'] => store?.changelog !== undefined)
+    .map((store) => ({ store, input: topic, partitions: count(topic) }));
 }
 
 async function countPartitions(topology: Topology, admin: TopicAdmin, deadLetter: string | undefined): Promise<Map<string, number>> {
@@ -132,9 +167,16 @@ function leadOf(subtopology: Subtopology, count: (topic: string) => number): str
 }
 
 function hashOf(topology: Topology, subtopology: Subtopology): string {
-  const stores = subtopology.stores.map((name) => topology.stores.get(name));
+  const stores = subtopology.stores.map((name) => identityOf(topology.stores.get(name)));
   return createHash('sha256')
     .update(JSON.stringify([subtopology.topics, stores]))
     .digest('hex')
     .slice(0, 12);
+}
+
+/** What makes stored bytes readable; where copies of them are kept may change. */
+function identityOf(store: StoreDefinition | undefined): Pick<StoreDefinition, 'name' | 'type' | 'engine' | 'key' | 'value'> | undefined {
+  if (store === undefined) return undefined;
+  const { name, type, engine, key, value } = store;
+  return { name, type, engine, key, value };
 }

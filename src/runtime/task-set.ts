@@ -125,12 +125,13 @@ export class TaskSet {
     for (const queue of this.queues.values()) queue.catchUp();
   }
 
-  /** Once a second: positions and lag. */
+  /** Once a second: positions, lag and what waits for a flush. */
   observe(reader: PartitionReader): void {
     const now = performance.now();
     if (now - this.lastObserved < OBSERVE_MS) return;
     this.lastObserved = now;
     this.catchUp();
+    this.metrics.unflushedBytes.set(this.tasks.reduce((sum, { task }) => sum + task.state.unflushedBytes, 0));
     for (const queue of this.queues.values()) {
       const end = reader.cachedEnd(queue.partition);
       if (end !== undefined) this.metrics.lag(queue.partition, Math.max(0, end - queue.position));

@@ -1,11 +1,13 @@
-import { ConfigError } from '../core/errors.js';
+import { ConfigError, StoreCorruptedError } from '../core/errors.js';
 import type { Logger } from '../core/logger.js';
 import { inSequence, isPromise, type MaybePromise } from '../core/maybe.js';
 import type { Serde } from '../core/serde.js';
-import type { KeyValueStore, PrepareTaskDirectory, StoreDefinition, StoreEngine, TaskStorage } from '../core/store.js';
-import type { PartitionOffset } from '../core/transport.js';
+import type { HeldTaskDirectory, HoldTaskDirectory, KeyValueStore, StoreDefinition, StoredPosition, StoreEngine, TaskStorage } from '../core/store.js';
+import type { Held } from './buffer-entry.js';
 import type { CacheBudget } from './cache-budget.js';
 import { OpenScans } from './open-scans.js';
+import type { Changelog } from './restore/changelog-copy.js';
+import type { RestoredStorage } from './restore/task-stores.js';
 import { type OpenStore, StoreView } from './store-view.js';
 import { batchReader, lowestPositions, openTaskStorage } from './task-storage.js';
 import { type StoreCounters, WriteBuffer } from './write-buffer.js';
@@ -22,8 +24,17 @@ export interface TaskStateOptions {
   /** Shared by all tasks of the process (S17). */
   readonly cache: CacheBudget;
   readonly logger: Logger;
-  /** Makes the directory and checks what is in it; left out where nothing is kept on disk. */
-  readonly prepareDirectory?: PrepareTaskDirectory | undefined;
+  /** Locks and checks the directory; left out where nothing is kept on disk. */
+  readonly holdDirectory?: HoldTaskDirectory | undefined;
+}
+
+/** A store as `/status` shows it. */
+export interface StoreSummary {
+  readonly name: string;
+  readonly engine: string;
+  /** Its changelog's topic. */
+  readonly changelog: string | undefined;
+  readonly bufferedBytes: number;
 }
 
 /** The stores of one engine: one atomic write covers them. */
@@ -31,6 +42,7 @@ interface Group {
   readonly storage: TaskStorage;
   readonly persistent: boolean;
   readonly buffers: readonly WriteBuffer[];
+  readonly definitions: readonly StoreDefinition[];
 }
 
 /**
@@ -39,45 +51,64 @@ interface Group {
  */
 export class TaskState {
   private flushing: Promise<void> | undefined;
+  /** Why nothing more is written to the disk, and `close` sets aside what is there (E4). */
+  private condemned: string | undefined;
+  /** A flush failed: what the engine then did to its files has to be checked (E4). */
+  private damaged = false;
 
   private constructor(
     private readonly groups: readonly Group[],
     private readonly stores: ReadonlyMap<string, OpenStore>,
     private readonly scans: OpenScans,
+    private readonly held: HeldTaskDirectory | undefined,
   ) {}
 
-  /** Rejects with a ConfigError or StoreError; nothing stays open then. */
+  /** Rejects with a ConfigError or StoreError; nothing stays open then. Damaged state is set aside where changelogs can restore it (E4). */
   static async open(options: TaskStateOptions): Promise<TaskState> {
     const engines = new Map(options.stores.map(({ engine }) => [engine, engineNamed(engine, options)]));
-    await options.prepareDirectory?.({
+    const held = await options.holdDirectory?.({
       directory: options.directory,
       application: options.application,
       stores: options.stores,
       persistent: [...engines.values()].some(({ persistent }) => persistent),
     });
-    const stores = new Map<string, OpenStore>();
-    const groups: Group[] = [];
     try {
-      for (const [name, engine] of engines) {
-        const definitions = options.stores.filter((store) => store.engine === name);
-        const storage = await openTaskStorage(
-          engine,
-          definitions.map((store) => store.name),
-          options.directory,
-        );
-        const buffers: WriteBuffer[] = [];
-        groups.push({ storage, persistent: engine.persistent, buffers });
-        for (const definition of definitions) {
-          const store = openStore(definition, storage, options);
-          stores.set(definition.name, store);
-          buffers.push(store.buffer);
-        }
-      }
+      return await openStores(engines, held?.directory ?? options.directory, options, (...opened) => new TaskState(...opened, held));
     } catch (error) {
-      for (const { storage } of groups) await storage.close();
-      throw error;
+      if (!(error instanceof StoreCorruptedError) || held === undefined) {
+        await held?.release(false);
+        throw error;
+      }
+      await held.recover(error.message);
+      return TaskState.open(options);
     }
-    return new TaskState(groups, stores, new OpenScans(options.logger));
+  }
+
+  /** Where the stores are; another than the one asked for while that is in use elsewhere (S10). */
+  get directory(): string | undefined {
+    return this.held?.directory;
+  }
+
+  /** Bytes of the database on disk; 0 where nothing is kept there. */
+  async bytesOnDisk(): Promise<number> {
+    return (await this.held?.bytes()) ?? 0;
+  }
+
+  /** What the stores are, and how much of each waits in memory for a flush, in bytes. */
+  get summary(): readonly StoreSummary[] {
+    return this.groups.flatMap(({ buffers, definitions }) =>
+      definitions.map(({ name, engine, changelog }, i) => ({
+        name,
+        engine,
+        changelog: changelog?.topic,
+        bufferedBytes: (buffers[i] as WriteBuffer).dirtyBytes,
+      })),
+    );
+  }
+
+  /** What is on disk cannot be trusted (E4): nothing more is flushed, and `close` sets it aside, or rejects where a store has no changelog. */
+  condemn(problem: string): void {
+    this.condemned ??= problem;
   }
 
   /** The store as `step` sees it; the name is for reports of iterators left open. */
@@ -114,7 +145,7 @@ export class TaskState {
    * Writes what is committed to the engines, with the positions up to which it was committed, in one atomic step per
    * engine (C4). Meanwhile the stores can be read and written; when it fails, the next flush writes the same again.
    */
-  flush(positions: readonly PartitionOffset[]): MaybePromise<void> {
+  flush(positions: readonly StoredPosition[]): MaybePromise<void> {
     if (this.flushing) {
       const again = () => this.flush(positions);
       return this.flushing.then(again, again);
@@ -139,12 +170,45 @@ export class TaskState {
   }
 
   /** Up to where the contents on disk go: the least position of each partition over the engines that outlive the process. */
-  positions(): Promise<readonly PartitionOffset[]> {
+  positions(): Promise<readonly StoredPosition[]> {
     return lowestPositions(this.groups.filter(({ persistent }) => persistent).map(({ storage }) => storage));
+  }
+
+  /** What a restore fills: each engine's storage, with the changelogs of the stores in it, of the task's own partition. */
+  restorable(changelogs: readonly Changelog[]): RestoredStorage[] {
+    const byStore = new Map(changelogs.map((changelog) => [changelog.store, changelog]));
+    return this.groups.flatMap(({ storage, definitions }) => {
+      const own = definitions.map(({ name }) => byStore.get(name)).filter((changelog) => changelog !== undefined);
+      return own.length === 0 ? [] : [{ storage, changelogs: own, others: own.length < definitions.length }];
+    });
+  }
+
+  /** Something was written since the last `committed`. */
+  get uncommitted(): boolean {
+    for (const { buffer } of this.stores.values()) if (buffer.hasUncommitted) return true;
+    return false;
+  }
+
+  /** Committed writes wait for a flush. */
+  get unflushed(): boolean {
+    if (this.condemned !== undefined) return false;
+    for (const { buffer } of this.stores.values()) if (buffer.hasUnflushed) return true;
+    return false;
+  }
+
+  /** The keys of one store that the next commit changes, with their new values (S3). */
+  eachUncommitted(store: string, visit: (key: string, value: Held) => void): void {
+    this.stores.get(store)?.buffer.eachUncommitted(visit);
+  }
+
+  /** The format of a store's values. */
+  valueSerde(store: string): Serde<unknown> {
+    return (this.stores.get(store) as OpenStore).value;
   }
 
   /** Bytes of writes that the engines do not have yet: what an early flush would free. */
   get unflushedBytes(): number {
+    if (this.condemned !== undefined) return 0;
     let bytes = 0;
     for (const { buffer } of this.stores.values()) bytes += buffer.dirtyBytes;
     return bytes;
@@ -160,7 +224,12 @@ export class TaskState {
     await this.flushing?.catch(() => {});
     await this.scans.closeAll();
     for (const { buffer } of this.stores.values()) buffer.clear();
-    for (const { storage } of this.groups) await storage.close();
+    try {
+      for (const { storage } of this.groups) await storage.close();
+    } finally {
+      if (this.condemned === undefined) await this.held?.release(!this.damaged);
+      else await this.held?.recover(this.condemned);
+    }
   }
 
   private flushed(): void {
@@ -170,8 +239,42 @@ export class TaskState {
 
   private flushFailed(): void {
     this.flushing = undefined;
+    this.damaged = true;
     for (const { buffer } of this.stores.values()) buffer.flushFailed();
   }
+}
+
+type Opened = [readonly Group[], ReadonlyMap<string, OpenStore>, OpenScans];
+
+async function openStores<T>(
+  engines: ReadonlyMap<string, StoreEngine>,
+  directory: string,
+  options: TaskStateOptions,
+  opened: (...parts: Opened) => T,
+): Promise<T> {
+  const stores = new Map<string, OpenStore>();
+  const groups: Group[] = [];
+  try {
+    for (const [name, engine] of engines) {
+      const definitions = options.stores.filter((store) => store.engine === name);
+      const storage = await openTaskStorage(
+        engine,
+        definitions.map((store) => store.name),
+        directory,
+      );
+      const buffers: WriteBuffer[] = [];
+      groups.push({ storage, persistent: engine.persistent, buffers, definitions });
+      for (const definition of definitions) {
+        const store = openStore(definition, storage, options);
+        stores.set(definition.name, store);
+        buffers.push(store.buffer);
+      }
+    }
+  } catch (error) {
+    for (const { storage } of groups) await storage.close();
+    throw error;
+  }
+  return opened(groups, stores, new OpenScans(options.logger));
 }
 
 function engineNamed(name: string, { engines }: TaskStateOptions): StoreEngine {

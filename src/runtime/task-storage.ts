@@ -1,8 +1,8 @@
 import { StoreError } from '../core/errors.js';
 import { bytesOfLatin1 } from '../core/latin1.js';
 import { inSequence, type MaybePromise } from '../core/maybe.js';
-import type { SingleStoreEngine, StoreBackend, StoreEngine, StoreReader, StoreWrite, StoreWrites, TaskStorage } from '../core/store.js';
-import { type PartitionOffset, partitionKey } from '../core/transport.js';
+import type { SingleStoreEngine, StoreBackend, StoredPosition, StoreEngine, StoreReader, StoreWrite, StoreWrites, TaskStorage } from '../core/store.js';
+import { partitionKey } from '../core/transport.js';
 
 /** Opens the stores that a task keeps in one engine; what the engine cannot do at once is done store by store (B7). */
 export async function openTaskStorage(engine: StoreEngine, stores: readonly string[], directory: string): Promise<TaskStorage> {
@@ -28,21 +28,47 @@ export function batchReader(reader: StoreReader): Required<StoreReader> {
 }
 
 interface OpenBackend extends StoreReader {
-  apply(writes: readonly StoreWrite[], positions: readonly PartitionOffset[]): MaybePromise<void>;
-  positions(): MaybePromise<readonly PartitionOffset[]>;
+  apply(writes: readonly StoreWrite[], positions: readonly StoredPosition[]): MaybePromise<void>;
+  positions(): MaybePromise<readonly StoredPosition[]>;
+  clear(): MaybePromise<void>;
   close(): MaybePromise<void>;
 }
 
 async function openBackend(engine: SingleStoreEngine, store: string, directory: string): Promise<OpenBackend> {
   const backend = await engine.open({ store, directory });
   const apply = backend.apply ? backend.apply.bind(backend) : writeLoop(backend);
-  if (!apply) {
-    await backend.close();
-    throw new StoreError('store/engine', `the engine of store ${store} has neither \`apply\` nor \`put\` and \`delete\``, {
-      fix: 'give the backend one of them (StoreBackend)',
-    });
+  if (!apply) throw await unfit(backend, `the engine of store ${store} has neither \`apply\` nor \`put\` and \`delete\``, 'give the backend one of them');
+  // Without positions, what is left when a clear is interrupted claims nothing; with them it would.
+  if (backend.positions && !backend.clear) {
+    throw await unfit(backend, `the engine of store ${store} has \`positions\` but no \`clear\``, 'give the backend a `clear` that forgets them too');
   }
-  return { ...batchReader(backend), apply, positions: () => backend.positions?.() ?? [], close: () => backend.close() };
+  return {
+    ...batchReader(backend),
+    apply,
+    positions: () => backend.positions?.() ?? [],
+    clear: backend.clear ? backend.clear.bind(backend) : () => deleteAll(backend, apply),
+    close: () => backend.close(),
+  };
+}
+
+async function unfit(backend: StoreBackend, message: string, fix: string): Promise<StoreError> {
+  await backend.close();
+  return new StoreError('store/engine', message, { fix: `${fix} (StoreBackend)` });
+}
+
+/** For a backend without `clear` (B7). The scan is a snapshot, so it goes on beside the deletes. */
+async function deleteAll(backend: StoreBackend, apply: OpenBackend['apply']): Promise<void> {
+  const scan = backend.scan({});
+  try {
+    for (let entries = await scan.next(); entries.length > 0; entries = await scan.next()) {
+      await apply(
+        entries.map(([key]) => ({ key, value: null })),
+        [],
+      );
+    }
+  } finally {
+    await scan.close();
+  }
 }
 
 function writeLoop(backend: StoreBackend): OpenBackend['apply'] | undefined {
@@ -65,7 +91,7 @@ class SeparateStores implements TaskStorage {
     return this.backend(name);
   }
 
-  apply(changes: readonly StoreWrites[], positions: readonly PartitionOffset[]): MaybePromise<void> {
+  apply(changes: readonly StoreWrites[], positions: readonly StoredPosition[]): MaybePromise<void> {
     const writesOf = new Map(changes.map(({ store, writes }) => [store, writes]));
     const backends = [...this.backends];
     return inSequence(backends.length, (i) => {
@@ -75,8 +101,13 @@ class SeparateStores implements TaskStorage {
     });
   }
 
-  positions(): Promise<readonly PartitionOffset[]> {
+  positions(): Promise<readonly StoredPosition[]> {
     return lowestPositions([...this.backends.values()]);
+  }
+
+  clear(): MaybePromise<void> {
+    const backends = [...this.backends.values()];
+    return inSequence(backends.length, (i) => (backends[i] as OpenBackend).clear());
   }
 
   close(): MaybePromise<void> {
@@ -91,9 +122,9 @@ class SeparateStores implements TaskStorage {
   }
 }
 
-/** The least position of each partition: from there on no store misses a record. */
-export async function lowestPositions(keepers: readonly { positions(): MaybePromise<readonly PartitionOffset[]> }[]): Promise<PartitionOffset[]> {
-  const lowest = new Map<string, PartitionOffset>();
+/** The least position of each partition, with the time and topic id that were stored with it: from there on no store misses a record. */
+export async function lowestPositions(keepers: readonly { positions(): MaybePromise<readonly StoredPosition[]> }[]): Promise<StoredPosition[]> {
+  const lowest = new Map<string, StoredPosition>();
   for (const keeper of keepers) {
     for (const position of await keeper.positions()) {
       const key = partitionKey(position);

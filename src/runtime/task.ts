@@ -10,16 +10,17 @@ import type { Cancellable, PunctuationType, Punctuator, ScheduleOptions } from '
 import type { RawBatch } from '../core/raw-batch.js';
 import type { KeyValueStore } from '../core/store.js';
 import { type PartitionOffset, partitionKey, type Sink, type TopicPartition } from '../core/transport.js';
-import type { TopologyNode } from '../topology/nodes.js';
 import type { Subtopology, Topology } from '../topology/topology.js';
+import type { ChangelogTopic } from './changelog-topics.js';
+import { ChangelogWriter } from './changelog-writer.js';
 import type { TaskView } from './context.js';
-import { writeDeadLetter } from './dead-letter.js';
-import { policyFor, retry, stopping, withoutRecord } from './error-handling.js';
+import { withoutRecord } from './error-handling.js';
 import { asRecordError, SingleRecordsNeeded } from './failure.js';
 import { InputQueue } from './input-queue.js';
 import type { EngineMetrics } from './metrics.js';
 import { OutputBuffer } from './outputs.js';
 import type { PunctuationQueue } from './punctuation.js';
+import { RecordFailures } from './record-failures.js';
 import { SourceRunner } from './source-runner.js';
 import { TaskGraph } from './task-graph.js';
 import type { TaskState } from './task-state.js';
@@ -35,6 +36,8 @@ export interface TaskOptions {
   readonly state: TaskState;
   readonly stateDir: string;
   readonly sink: Sink;
+  /** Of its stores, where they have one. */
+  readonly changelogs: readonly ChangelogTopic[];
   readonly partitionCount: (topic: string) => number;
   readonly onError: ErrorPolicy;
   readonly deadLetter: string | undefined;
@@ -65,6 +68,8 @@ export class Task implements TaskView {
   private turn = 0;
   private readonly graph: TaskGraph;
   private readonly time: TaskTime;
+  private readonly writer: ChangelogWriter;
+  private readonly failures: RecordFailures;
   private lastCommit: TimeMark;
 
   constructor(private readonly options: TaskOptions) {
@@ -72,7 +77,11 @@ export class Task implements TaskView {
     this.taskId = `${subtopology.id}_${partition}`;
     this.state = options.state;
     this.outputs = new OutputBuffer(sink, subtopology.mergeOutputs, (topic, records, bytes) => options.metrics.sent(topic, records, bytes));
+    this.writer = new ChangelogWriter(options.state, options.changelogs, partition, sink, (topic, records, bytes) =>
+      options.metrics.sent(topic, records, bytes),
+    );
     this.queues = options.inputs.map((input) => this.openQueue(input));
+    this.failures = new RecordFailures({ ...options, outputs: this.outputs });
     this.time = new TaskTime(this.queues, options.clock);
     this.graph = new TaskGraph(topology, subtopology, {
       task: this,
@@ -185,7 +194,10 @@ export class Task implements TaskView {
     const stretch = queue.next(this.singleRecords ? 1 : max);
     if (stretch === undefined) return;
     this.outputs.muted = queue.replaying;
-    return this.run(queue, stretch.raw, stretch.from, stretch.to);
+    const { raw, from, to } = stretch;
+    const condemned = to - from === 1 ? queue.condemnation(raw.offsetAt(from)) : undefined;
+    if (condemned !== undefined) return this.leaveOut(asRecordError(condemned, originAt(raw, from), this.currentNode), undefined, queue, raw, from);
+    return this.run(queue, raw, from, to);
   }
 
   private run(queue: InputQueue, raw: RawBatch, from: number, to: number): MaybePromise<void> {
@@ -213,7 +225,12 @@ export class Task implements TaskView {
     if (skipped > 0) this.options.metrics.dropped(queue.source.node.name, 'timestamp', skipped);
     const processed = records.length === 0 ? undefined : this.graph.dispatch(queue.source.node, records);
     const released = andThen(processed, () => this.outputs.release());
-    return andThen(released, () => (queue.isolating ? this.options.sink.flush().then(() => end) : end));
+    return andThen(released, () => (this.acknowledgesEach(queue) ? this.options.sink.flush().then(() => end) : end));
+  }
+
+  /** While a refused output is looked for (E2); in transactions each stretch is committed instead. */
+  private acknowledgesEach(queue: InputQueue): boolean {
+    return queue.isolating && this.options.sink.transaction === undefined;
   }
 
   private proceed(queue: InputQueue, raw: RawBatch, end: number, to: number): MaybePromise<void> {
@@ -228,7 +245,7 @@ export class Task implements TaskView {
     this.undoBatch(before);
     if (error instanceof SingleRecordsNeeded) return this.oneByOne(queue, raw, from, to);
     if (!(error instanceof RecordError || error instanceof DeliveryError)) throw error;
-    if (to - from === 1) return this.failed(asRecordError(error, originAt(raw, from), this.currentNode), before, queue, raw, from);
+    if (to - from === 1) return this.leaveOut(asRecordError(error, originAt(raw, from), this.currentNode), before, queue, raw, from);
     const middle = from + ((to - from) >> 1);
     await this.run(queue, raw, from, middle);
     await this.run(queue, raw, middle, to);
@@ -238,20 +255,13 @@ export class Task implements TaskView {
     for (let i = from; i < to; i++) await this.run(queue, raw, i, i + 1);
   }
 
-  /** One record that cannot be handled: retries, then what the rule says (E1). */
-  private async failed(first: RecordError, before: TimeMark, queue: InputQueue, raw: RawBatch, index: number): Promise<void> {
-    const policy = policyFor(first, this.nodeOf(first), this.options.onError);
-    const error = await this.retried(first, policy, () => this.tryRecord(before, queue, raw, index));
-    if (error === undefined) return;
-    const { final } = policy;
-    this.options.metrics.error(error, final);
-    if (final === 'fail') throw stopping(error, this.nodeOf(error));
-    this.logger.warn(
-      { err: error.message, code: error.code, step: error.node, ...error.origin },
-      final === 'skip' ? 'record skipped' : 'record sent to the dead letter topic',
-    );
-    if (final === 'dead-letter') await this.deadLetter(error, queue, raw, index);
-    await this.proceed(queue, raw, index + 1, index + 1);
+  /** One record that cannot be handled (E1); without `before` it is not tried again. */
+  private async leaveOut(error: RecordError, before: TimeMark | undefined, queue: InputQueue, raw: RawBatch, index: number): Promise<void> {
+    const again = before && (() => this.tryRecord(before, queue, raw, index));
+    const acknowledged = async (): Promise<void> => {
+      if (this.acknowledgesEach(queue)) await this.options.sink.flush();
+    };
+    if (await this.failures.settle(error, raw, index, again, acknowledged)) await this.proceed(queue, raw, index + 1, index + 1);
   }
 
   /** Resolves to what went wrong, with everything undone. */
@@ -265,33 +275,6 @@ export class Task implements TaskView {
     }
     await this.proceed(queue, raw, end, index + 1);
     return undefined;
-  }
-
-  private nodeOf(error: RecordError): TopologyNode | undefined {
-    return this.options.topology.nodes.get(error.node ?? '');
-  }
-
-  private retried(first: RecordError, policy: ErrorPolicy, again: () => Promise<RecordError | undefined>): Promise<RecordError | undefined> {
-    return retry(first, policy, again, (error, waitMs) => {
-      this.options.metrics.retry(error.node ?? '');
-      this.logger.warn({ err: error.message, step: error.node, ...error.origin, waitMs }, 'trying again');
-      return this.options.sleep(waitMs);
-    });
-  }
-
-  /** A dead letter that cannot be written either stops the daemon. */
-  private async deadLetter(error: RecordError, queue: InputQueue, raw: RawBatch, index: number): Promise<void> {
-    const { deadLetter } = this.options;
-    if (deadLetter === undefined) throw stopping(error, undefined);
-    writeDeadLetter(this.outputs.held, deadLetter, error, raw, index);
-    try {
-      await this.outputs.release();
-      if (queue.isolating) await this.options.sink.flush();
-    } catch (refused) {
-      if (!(refused instanceof DeliveryError)) throw refused;
-      const message = `${error.message}; and the dead letter topic refused it: ${refused.message}`;
-      throw stopping(new RecordError('produce', error.node, error.origin, message, { code: refused.code, cause: refused }), undefined);
-    }
   }
 
   /** Fires wall-clock punctuations that are due; true when any did (P3). */
@@ -319,12 +302,12 @@ export class Task implements TaskView {
     const again = (): Promise<RecordError | undefined> => this.tryCallback(node, callback, before);
     const first = await again();
     if (first === undefined) return;
-    const policy = policyFor(first, this.nodeOf(first), this.options.onError);
-    const error = await this.retried(first, policy, again);
+    const policy = this.failures.policyFor(first);
+    const error = await this.failures.retried(first, policy, again);
     if (error === undefined) return;
     const final = withoutRecord(policy);
     this.options.metrics.error(error, final);
-    if (final === 'fail') throw stopping(error, this.nodeOf(error));
+    if (final === 'fail') throw this.failures.stopping(error);
     this.logger.warn({ err: error.message, step: error.node }, 'punctuation failed and was skipped');
   }
 
@@ -335,7 +318,7 @@ export class Task implements TaskView {
     try {
       await this.graph.processor(node)?.punctuate(callback);
       await this.outputs.release();
-      if (this.repeating) await this.options.sink.flush();
+      if (this.repeating && this.options.sink.transaction === undefined) await this.options.sink.flush();
       this.state.endBatch();
       return undefined;
     } catch (error) {
@@ -346,8 +329,24 @@ export class Task implements TaskView {
     }
   }
 
+  /** The partitions that its stores' writes go to. */
+  get changelogs(): readonly TopicPartition[] {
+    return this.options.changelogs.map(({ topic }) => ({ topic, partition: this.partition }));
+  }
+
+  /** A store on this disk has no changelog: it must not fall behind the committed offsets (C4). */
+  get localOnly(): boolean {
+    return this.options.changelogs.length < this.options.subtopology.stores.length;
+  }
+
+  /** Resolves when the sink has taken what changed in the stores since the last commit. */
+  writeChangelogs(): Promise<void> {
+    return this.writer.write(Math.max(this.streamTime, 0));
+  }
+
   /** The cycle is committed: nothing before this moment can be undone any more. */
   committed(): void {
+    this.state.committed();
     for (const queue of this.queues) queue.rewindTo = queue.position;
     this.repeating &&= this.queues.some((queue) => queue.isolating);
     this.commitRequested = false;

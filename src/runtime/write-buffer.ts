@@ -157,6 +157,20 @@ export class WriteBuffer {
     this.uncommitted = [];
   }
 
+  /** The keys that the next commit changes, with their new values: one changelog record each (S3). Between two batches only. */
+  eachUncommitted(visit: (key: string, value: Held) => void): void {
+    for (const { key, value } of this.uncommitted) visit(key, value);
+  }
+
+  get hasUncommitted(): boolean {
+    return this.uncommitted.length > 0;
+  }
+
+  /** Committed values wait for a flush. */
+  get hasUnflushed(): boolean {
+    return this.unflushed.length > 0;
+  }
+
   /** What was uncommitted may go to the engine (C4). */
   committed(): void {
     for (const entry of this.uncommitted) {

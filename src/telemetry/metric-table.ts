@@ -21,9 +21,10 @@ export const LABELS = {
   policy: 'What was done with the record: `fail`, `skip` or `dead-letter`.',
   type: 'What the callback goes by: `stream-time` or `wall-clock`.',
   event: '`assigned`, `revoked` or `lost`.',
-  result: '`ok` or `failed`.',
+  result: '`ok` or `failed`; of a transaction `committed` or `aborted`.',
   reason: 'Why it happened, in a word.',
   quantile: '`0.5`, `0.9`, `0.99` or `1`.',
+  path: '`packed` or `stock`.',
   version: 'Version of kstreamd.',
   node: 'Version of Node.js.',
 } as const;
@@ -31,11 +32,14 @@ export const LABELS = {
 export type LabelName = keyof typeof LABELS;
 
 const SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+const RESTORE_SECONDS = [0.01, 0.05, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600];
+const BYTES = [1e3, 1e4, 1e5, 1e6, 2.5e6, 5e6, 1e7, 2.5e7, 5e7, 1e8];
 const RECORDS = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 25_000];
 
 /** Every metric of the daemon's own, without its `kstreamd_` prefix. Dashboards and alerts may name these only. */
 export const METRICS = {
   info: { type: 'gauge', help: 'Always 1; the labels tell the versions of kstreamd and Node.', labels: ['version', 'node'] },
+  transport_info: { type: 'gauge', help: '1 with the path that records take: packed, or stock where the addon cannot be had.', labels: ['path'] },
   ready: { type: 'gauge', help: '1 while /ready answers 200, else 0.', labels: [] },
   broker_reachable: { type: 'gauge', help: '1 while at least one broker is connected, else 0.', labels: [] },
 
@@ -58,12 +62,20 @@ export const METRICS = {
   flush_duration_seconds: { type: 'histogram', help: 'Time until the brokers acknowledged all outputs of a commit.', labels: [], buckets: SECONDS },
   commit_duration_seconds: { type: 'histogram', help: 'Time a commit took, from its flush to the stores written.', labels: [], buckets: SECONDS },
   commits_total: { type: 'counter', help: 'Offset commits.', labels: ['result'] },
+  transactions_total: { type: 'counter', help: 'Transactions of the producer, under exactly-once.', labels: ['result'] },
+  transaction_duration_seconds: {
+    type: 'histogram',
+    help: 'Time from the first record of a transaction until it was committed or aborted.',
+    labels: ['result'],
+    buckets: SECONDS,
+  },
 
   lag_records: { type: 'gauge', help: 'Records between the last committed one and the end of the partition.', labels: ['topic', 'partition'] },
   held_bytes: { type: 'gauge', help: 'Bytes read and not yet processed.', labels: [] },
   paused_partitions: { type: 'gauge', help: 'Partitions paused because too many bytes are held.', labels: [] },
 
   tasks: { type: 'gauge', help: 'Tasks this instance runs.', labels: [] },
+  restoring_tasks: { type: 'gauge', help: 'Tasks of this instance that wait for their stores to be restored.', labels: [] },
   rebalances_total: { type: 'counter', help: 'Assignments of partitions that came, went or were lost.', labels: ['event'] },
   rewinds_total: { type: 'counter', help: 'Times that work since the last commit was dropped and read again.', labels: ['reason'] },
   punctuations_total: { type: 'counter', help: 'Scheduled callbacks that fired.', labels: ['step', 'type'] },
@@ -77,7 +89,22 @@ export const METRICS = {
   store_read_bytes_total: { type: 'counter', help: 'Bytes of values read from the store engine.', labels: ['store'] },
   store_written_bytes_total: { type: 'counter', help: 'Bytes of keys and values written to the store engine.', labels: ['store'] },
   store_flush_duration_seconds: { type: 'histogram', help: 'Time the store engine took to write one commit of a task.', labels: [], buckets: SECONDS },
+  store_flush_bytes: { type: 'histogram', help: 'Bytes of one commit of a task that were written to the store engine.', labels: [], buckets: BYTES },
+  store_unflushed_bytes: { type: 'gauge', help: 'Bytes of writes that wait in memory for a flush, over all tasks.', labels: [] },
+  state_set_aside_total: { type: 'counter', help: 'Task directories found damaged and set aside, to be restored from the changelogs.', labels: [] },
   store_empty_starts_total: { type: 'counter', help: 'Stores without a changelog that started empty although input had been committed.', labels: ['store'] },
+
+  restore_records_total: { type: 'counter', help: 'Changelog records put back into a store before its task started.', labels: ['store'] },
+  restore_remaining_records: {
+    type: 'gauge',
+    help: 'Offsets of the changelog that are still to be put back before the task starts.',
+    labels: ['store', 'partition'],
+  },
+  restore_duration_seconds: { type: 'histogram', help: 'Time until all stores of a task were restored.', labels: [], buckets: RESTORE_SECONDS },
+  restore_rebuilds_total: { type: 'counter', help: 'Stores emptied and built anew from the start of their changelog.', labels: ['store', 'reason'] },
+  restore_skipped_records_total: { type: 'counter', help: 'Changelog records without a key, which no store can hold.', labels: ['store'] },
+  standby_records_total: { type: 'counter', help: 'Changelog records put into stores of tasks that another instance runs.', labels: ['store'] },
+  standby_lag_records: { type: 'gauge', help: 'Offsets of the changelog that a standby store does not have yet.', labels: ['store', 'partition'] },
 
   event_loop_delay_seconds: { type: 'gauge', help: 'How late the event loop ran since the scrape before, by quantile.', labels: ['quantile'] },
 } as const satisfies Readonly<Record<string, MetricSpec>>;

@@ -16,7 +16,7 @@ const MAY_IMPORT: Record<string, { folders: readonly string[]; packages: readonl
   pipeline: { folders: ['core', ...ENGINE], packages: ['zod', 'yaml', 'acorn'], node: true },
   runtime: { folders: ['core', ...ENGINE], packages: [], node: true },
   kafka: { folders: ['core'], packages: ['@confluentinc/kafka-javascript'], node: true },
-  stores: { folders: ['core'], packages: ['classic-level'], node: true },
+  stores: { folders: ['core'], packages: ['classic-level', '@node-rs/crc32', 'snappy'], node: true },
   telemetry: { folders: ['core'], packages: ['pino', 'pino-pretty', 'prom-client'], node: true },
   testing: { folders: ['core', ...ENGINE, ...ADAPTERS], packages: ['zod', 'yaml'], node: true },
   daemon: { folders: ['core', ...ENGINE, ...ADAPTERS, 'testing'], packages: ['zod', 'yaml'], node: true },

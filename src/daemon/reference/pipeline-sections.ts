@@ -1,5 +1,6 @@
 import type { KeyTable } from '../../pipeline/fields.js';
 import * as keys from '../../pipeline/keys.js';
+import { TOPIC_OPTIONS } from '../../pipeline/topic-options.js';
 import { code, codes } from './markdown.js';
 
 /** A map of the pipeline file. */
@@ -104,10 +105,33 @@ export const SECTIONS: readonly Section[] = [
     level: 2,
     about: 'Under `stores.NAME`, and under `store` of a step for what differs from its own default.',
     table: keys.STORE_KEYS,
-    inside: { key: 'Formats', value: 'Formats' },
+    inside: { key: 'Formats', value: 'Formats', changelog: 'Changelogs' },
+  },
+  {
+    title: 'Changelogs',
+    level: 3,
+    about: [
+      'Under `changelog` of a store. Each store has a changelog unless `changelog: false` says otherwise: the topic `<name>-<store>-changelog`, which holds the last',
+      'value of every key, so that state moves to another instance and outlives its disk. The daemon makes it, compacted, with the partitions of the input;',
+      'these options of Kafka, by their own names, are for a topic that is yet to be made. The cluster decides the replication factor, with `default.replication.factor`.',
+      'With `standby: 1` one other instance follows the changelog and takes over from its copy; a takeover surely finds a copy only with `standby` at the number of',
+      'instances less one. With `changelog: false` the state stays on the disk where it is: on another machine the store starts empty.',
+    ].join(' '),
+    table: TOPIC_OPTIONS,
   },
   { title: 'Batch', level: 2, about: 'Under `batch`. Results never depend on it.', table: keys.BATCH_KEYS },
-  { title: 'Commit', level: 2, about: 'Under `commit`.', table: keys.COMMIT_KEYS },
+  {
+    title: 'Commit',
+    level: 2,
+    about: [
+      'Under `commit`. A commit makes outputs, changelogs and offsets durable, in that order; with `guarantee: exactly-once` they are one transaction of Kafka, and',
+      'readers that set `isolation.level: read_committed` see all of it or nothing. What stores hold waits in memory until it is committed, and then goes to disk after `flush`',
+      'at the latest, or sooner when more than 64 MB of it wait.',
+      'With at-least-once, an instance that was frozen until its tasks had moved may, when it thaws, overwrite newer values in a changelog; exactly-once shuts it out.',
+      'Exactly-once needs the classic `group.protocol`, and an `interval` of at most half of `transaction.timeout.ms` (under `kafka.client`, 60000 by default).',
+    ].join(' '),
+    table: keys.COMMIT_KEYS,
+  },
   {
     title: 'Errors',
     level: 2,

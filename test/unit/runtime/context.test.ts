@@ -101,6 +101,7 @@ describe('R1: the life of a processor', () => {
         store: () => ({ get: () => null, scan: () => ({ next: () => [], close: () => {} }) }),
         apply: () => {},
         positions: () => [],
+        clear: () => {},
         close: () => {
           closed += 1;
         },

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { ConfigError } from '../../../src/core/errors.js';
+import { silentLogger } from '../../../src/core/logger.js';
 import type { TopicAdmin } from '../../../src/core/transport.js';
 import { checkPlan, makePlan } from '../../../src/runtime/plan.js';
 import { jsonSerde } from '../../../src/serdes/json.js';
@@ -29,6 +30,7 @@ describe('the lead topic shares out the tasks', () => {
         .build(),
       admin,
       undefined,
+      silentLogger,
     );
     expect(plan.leads.map(({ topic }) => topic)).toEqual(['b']);
     expect(['a', 'b', 'c'].map(plan.count)).toEqual([2, 4, 4]);
@@ -43,6 +45,7 @@ describe('the lead topic shares out the tasks', () => {
         .build(),
       admin,
       undefined,
+      silentLogger,
     );
     broker.growTopic('b', 6);
     await checkPlan(plan, admin);
@@ -52,7 +55,7 @@ describe('the lead topic shares out the tasks', () => {
 
   test('S14: the definition changes with the stores and inputs of the sub-topology, and with nothing else', async () => {
     const { admin } = await cluster({ a: 1, b: 1, x: 1 });
-    const definition = async (flow: Flow): Promise<string | undefined> => (await makePlan(flow.build(), admin, undefined)).leads[0]?.definition;
+    const definition = async (flow: Flow): Promise<string | undefined> => (await makePlan(flow.build(), admin, undefined, silentLogger)).leads[0]?.definition;
     expect(await definition(joined('a').sink('x', ['count']))).toBe(await definition(joined('a')));
     expect(await definition(joined('a', 'b'))).not.toBe(await definition(joined('a')));
   });
@@ -70,7 +73,7 @@ describe('topics', () => {
     ['the dead letter topic', new Flow().source('a').step('x', ['a'], pass), 'gone', 'the topic "gone" does not exist'],
   ])('%s that does not exist is named, with its place', async (_what, flow, deadLetter, message) => {
     const { admin } = await cluster({ a: 1 });
-    const planning = makePlan(flow.build(), admin, deadLetter);
+    const planning = makePlan(flow.build(), admin, deadLetter, silentLogger);
     await expect(planning).rejects.toBeInstanceOf(ConfigError);
     await expect(planning).rejects.toThrow(message);
   });
@@ -78,7 +81,7 @@ describe('topics', () => {
   /** kafka-streams.yaml, copart-01. */
   test('copart-01, J3: inputs of one store need as many partitions; both are named', async () => {
     const { admin } = await cluster({ first: 2, second: 1 });
-    const planning = makePlan(joined('first', 'second').build(), admin, undefined);
+    const planning = makePlan(joined('first', 'second').build(), admin, undefined, silentLogger);
     await expect(planning).rejects.toMatchObject({ code: 'topic/not-copartitioned' });
     await expect(planning).rejects.toThrow('"first" has 2 partitions and "second" has 1');
   });
@@ -92,6 +95,7 @@ describe('topics', () => {
         .build(),
       admin,
       undefined,
+      silentLogger,
     );
     expect(plan.leads).toHaveLength(1);
   });
@@ -104,7 +108,7 @@ describe('S16: repartition topics', () => {
     const { broker, admin } = await cluster({ a: 3 });
     const flow = new Flow().source('a').step('rekey', ['a'], pass);
     flow.step('count', [flow.builder.addRepartition({ name: 'r', ...FORMATS }, ['rekey'])], counting('counts'), { stores: ['counts'] });
-    await makePlan(flow.build(), admin, undefined);
+    await makePlan(flow.build(), admin, undefined, silentLogger);
     expect(broker.partitionCount('app-r-repartition')).toBe(3);
   });
 
@@ -112,7 +116,7 @@ describe('S16: repartition topics', () => {
     const { broker, admin } = await cluster({ a: 3, table: 5 });
     const flow = new Flow().source('a').source('table').step('rekey', ['a'], pass);
     flow.step('join', [flow.builder.addRepartition({ name: 'r', ...FORMATS }, ['rekey']), 'table'], counting('counts'), { stores: ['counts'] });
-    await makePlan(flow.build(), admin, undefined);
+    await makePlan(flow.build(), admin, undefined, silentLogger);
     expect(broker.partitionCount('app-r-repartition')).toBe(5);
   });
 
@@ -122,7 +126,7 @@ describe('S16: repartition topics', () => {
     const first = flow.builder.addRepartition({ name: 'one', ...FORMATS }, ['a']);
     flow.step('between', [first], pass);
     flow.step('count', [flow.builder.addRepartition({ name: 'two', ...FORMATS }, ['between'])], counting('counts'), { stores: ['counts'] });
-    await makePlan(flow.build(), admin, undefined);
+    await makePlan(flow.build(), admin, undefined, silentLogger);
     expect(['app-one-repartition', 'app-two-repartition'].map((topic) => broker.partitionCount(topic))).toEqual([4, 4]);
   });
 
@@ -130,6 +134,6 @@ describe('S16: repartition topics', () => {
     const { admin } = await cluster({ a: 3, 'app-r-repartition': 2 });
     const flow = new Flow().source('a');
     flow.step('count', [flow.builder.addRepartition({ name: 'r', ...FORMATS }, ['a'])], counting('counts'), { stores: ['counts'] });
-    await expect(makePlan(flow.build(), admin, undefined)).rejects.toMatchObject({ code: 'topic/wrong-partitions' });
+    await expect(makePlan(flow.build(), admin, undefined, silentLogger)).rejects.toMatchObject({ code: 'topic/wrong-partitions' });
   });
 });

@@ -71,20 +71,20 @@ describe('C5: partitions come and go', () => {
         .source('in', { topics: ['two'] })
         .step('copy', ['in'], pass)
         .sink('out', ['copy']);
-    const first = bench.start(flow(), { commitIntervalMs: HOUR });
+    const first = bench.start(flow(), { commit: { intervalMs: HOUR, flushMs: 1000, maxBufferedBytes: 64e6 } });
     await bench.until(() => first.diary.includes('committed two-1@0'));
     bench.append('two', [1, 2], 0);
     bench.append('two', [3, 4], 1);
     await bench.until(() => first.diary.filter((entry) => entry.startsWith('send')).length === 4);
     expect([bench.committed('two', 0), bench.committed('two', 1)]).toEqual([0, 0]);
-    const second = bench.start(flow(), { commitIntervalMs: HOUR });
+    const second = bench.start(flow(), { commit: { intervalMs: HOUR, flushMs: 1000, maxBufferedBytes: 64e6 } });
     await bench.until(() => second.diary.some((entry) => entry.startsWith('committed two-')));
     expect([bench.committed('two', 0), bench.committed('two', 1)]).toEqual([2, 2]);
     expect(bench.values('out')).toHaveLength(4);
   });
 
   test('lost partitions never commit', async () => {
-    const { diary } = bench.start(copy(), { commitIntervalMs: HOUR });
+    const { diary } = bench.start(copy(), { commit: { intervalMs: HOUR, flushMs: 1000, maxBufferedBytes: 64e6 } });
     await bench.until(() => bench.committed() === 0);
     bench.append('in', [1, 2]);
     await bench.until(() => diary.includes('send 2'));

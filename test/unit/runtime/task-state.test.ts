@@ -27,6 +27,7 @@ function gatedEngine() {
       return {
         store: (name) => inner.store(name),
         positions: () => inner.positions(),
+        clear: () => inner.clear(),
         close: () => inner.close(),
         apply: (changes, positions) =>
           new Promise<void>((resolve, reject) => {

@@ -4,7 +4,8 @@ import type { TaskStorage, TaskStoreEngine } from '../../../src/core/store.js';
 import type { GroupMember, PartitionReader, Sink, Transport } from '../../../src/core/transport.js';
 import { CacheBudget } from '../../../src/runtime/cache-budget.js';
 import { TaskState } from '../../../src/runtime/task-state.js';
-import { Worker, type WorkerOptions } from '../../../src/runtime/worker.js';
+import { Worker } from '../../../src/runtime/worker.js';
+import type { WorkerOptions } from '../../../src/runtime/worker-options.js';
 import { serdeFor } from '../../../src/serdes/formats.js';
 import { memoryEngine } from '../../../src/stores/memory.js';
 import { ManualClock } from '../../../src/testing/manual-clock.js';
@@ -31,6 +32,7 @@ export class Disk {
         store: (name) => kept.store(name),
         apply: (changes, positions) => (this.lose ? undefined : kept.apply(changes, positions)),
         positions: () => kept.positions(),
+        clear: () => kept.clear(),
         close: () => {},
       };
     },
@@ -84,7 +86,8 @@ export class WorkerBench {
       stateDir: 'state',
       instanceId: undefined,
       batch: { maxRecords: 100, maxWaitMs: 10, maxBytes: 1e6 },
-      commitIntervalMs: 0,
+      transactions: undefined,
+      commit: { intervalMs: 0, flushMs: 1000, maxBufferedBytes: 64e6 },
       onError: onError('fail'),
       deadLetter: undefined,
       slowBatchMs: 10_000,
@@ -148,7 +151,8 @@ export class WorkerBench {
         const noted = noting(diary, member, reader);
         return { member: hooks.member?.(noted.member) ?? noted.member, reader: hooks.reader?.(noted.reader) ?? noted.reader };
       },
-      sink: async () => notingSink(diary, await broker.sink()),
+      reader: (options) => broker.reader(options),
+      sink: async (options) => notingSink(diary, await broker.sink(options)),
       admin: () => broker.admin(),
       onReachable: (listener) => broker.onReachable(listener),
     };

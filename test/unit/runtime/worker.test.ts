@@ -34,7 +34,7 @@ describe('C1, C2: outputs are acknowledged before offsets are committed', () => 
 
   test('C2: outputs that are lost in the last flush before the end are never committed over', async () => {
     bench.broker.refuse(() => true);
-    const { diary, stop } = bench.start(copy(), { commitIntervalMs: HOUR });
+    const { diary, stop } = bench.start(copy(), { commit: { intervalMs: HOUR, flushMs: 1000, maxBufferedBytes: 64e6 } });
     await bench.until(() => bench.committed() === 0);
     bench.append('in', [1, 2, 3]);
     await bench.until(() => diary.includes('send 3'));
@@ -55,7 +55,9 @@ describe('C1, C2: outputs are acknowledged before offsets are committed', () => 
       context.forward(record);
       if (record.value === 'now') context.commit();
     });
-    const { diary } = bench.start(new Flow().source('in').step('asks', ['in'], asks).sink('out', ['asks']), { commitIntervalMs: HOUR });
+    const { diary } = bench.start(new Flow().source('in').step('asks', ['in'], asks).sink('out', ['asks']), {
+      commit: { intervalMs: HOUR, flushMs: 1000, maxBufferedBytes: 64e6 },
+    });
     await bench.until(() => bench.committed() === 0);
     bench.append('in', [1]);
     await bench.until(() => diary.includes('send 1'));
@@ -127,7 +129,7 @@ describe('B5: what is committed is the next offset to process', () => {
     bench.append('in', [1, 2, 3]);
     const { diary, stop } = bench.start(
       copy(),
-      { commitIntervalMs: HOUR },
+      { commit: { intervalMs: HOUR, flushMs: 1000, maxBufferedBytes: 64e6 } },
       {
         reader: (reader) =>
           over(reader, {

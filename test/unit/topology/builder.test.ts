@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { ConfigError } from '../../../src/core/errors.js';
+import type { StoreDefinition } from '../../../src/core/store.js';
 import { jsonSerde } from '../../../src/serdes/json.js';
 import { stringSerde } from '../../../src/serdes/string.js';
 import { TopologyBuilder } from '../../../src/topology/builder.js';
-import { Shape } from './nodes.js';
+import { Shape, storeDefinition } from './nodes.js';
 
 function refusal(build: () => unknown): ConfigError {
   try {
@@ -92,6 +93,23 @@ describe('what the builder refuses', () => {
     const error = refusal(() => builder.build());
     expect(error.code).toBe('topology/unknown-store');
     expect(error.message).toContain('"counts"');
+  });
+
+  test('copies of a store that has no changelog, and two stores with one changelog (S3, S10)', () => {
+    const changelog = { topic: 'app-s-changelog', config: {} };
+    const using = (...stores: Partial<StoreDefinition>[]): TopologyBuilder => {
+      const { builder } = new Shape().source('in');
+      for (const [i, store] of stores.entries()) {
+        builder.addStore({ ...storeDefinition(`s${i}`), ...store });
+        builder.addProcessor({ name: `a${i}`, create: () => ({ process: () => {} }), stores: { s: `s${i}` } }, ['in']);
+      }
+      return builder;
+    };
+    expect(refusal(() => using({ standby: 1 }).build()).code).toBe('store/standby-without-changelog');
+    const error = refusal(() => using({ changelog }, { changelog }).build());
+    expect(error.code).toBe('topology/duplicate');
+    expect(error.message).toBe('the stores "s0" and "s1" have one changelog, "app-s-changelog"');
+    expect(using({ standby: 0 }, { changelog, standby: 2 }).build().stores.size).toBe(2);
   });
 
   test('a store that no step uses', () => {

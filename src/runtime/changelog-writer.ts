@@ -1,0 +1,51 @@
+import { OutputBatch } from '../core/output-batch.js';
+import type { Sink } from '../core/transport.js';
+import type { ChangelogTopic } from './changelog-topics.js';
+import { storeNames } from './store-names.js';
+import type { TaskState } from './task-state.js';
+
+/** Records handed to the sink at once. */
+const AT_ONCE = 2000;
+
+/** Writes what a commit changes in a task's stores to their changelogs, one record a key, into the task's own partition (S3). */
+export class ChangelogWriter {
+  private outputs = new OutputBatch();
+
+  constructor(
+    private readonly state: TaskState,
+    private readonly topics: readonly ChangelogTopic[],
+    private readonly partition: number,
+    private readonly sink: Sink,
+    private readonly onSent: (topic: string, records: number, bytes: number) => void,
+  ) {}
+
+  /** Resolves when the sink has taken all; `timestamp` is that of the records, in epoch milliseconds. */
+  async write(timestamp: number): Promise<void> {
+    for (const { store, topic } of this.topics) {
+      const values = this.state.valueSerde(store);
+      const waiting: [string, Buffer | number | null][] = [];
+      this.state.eachUncommitted(store, (key, value) => waiting.push([key, value]));
+      let bytes = 0;
+      for (const [i, [key, value]] of waiting.entries()) {
+        const { outputs } = this;
+        outputs.add(topic, this.partition, timestamp, i);
+        outputs.serializeKey(key, storeNames);
+        if (typeof value === 'number') outputs.serializeValue(value, values);
+        else if (value !== null) outputs.value(value);
+        bytes += outputs.bytesAt(outputs.length - 1);
+        if (outputs.length >= AT_ONCE) await this.send();
+      }
+      if (this.outputs.length > 0) await this.send();
+      if (waiting.length > 0) this.onSent(topic, waiting.length, bytes);
+    }
+  }
+
+  private async send(): Promise<void> {
+    try {
+      this.outputs = await this.sink.send(this.outputs);
+    } catch (error) {
+      this.outputs = new OutputBatch(); // the other one is the sink's, whatever comes of it
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,228 @@
+import { messageOf, RetriableError, TaskMigratedError } from '../core/errors.js';
+import type { Logger } from '../core/logger.js';
+import { type PartitionReader, partitionKey, type TopicPartition, type Transaction } from '../core/transport.js';
+import type { Assignment } from './assignment.js';
+import type { Commit, CommitAttempt, OwnedTask } from './commit.js';
+import { OutputsLost } from './commit.js';
+import type { Intake } from './intake.js';
+import type { EngineMetrics } from './metrics.js';
+import type { OpeningTask } from './opening-task.js';
+import type { RebalanceRequest } from './rebalance.js';
+import type { Signal } from './signal.js';
+import { type Damage, liesIn } from './state-damage.js';
+import type { TaskSet } from './task-set.js';
+
+export interface HandoverOptions {
+  readonly tasks: TaskSet;
+  readonly reader: PartitionReader;
+  readonly intake: Intake;
+  readonly commit: Commit;
+  readonly transaction: Transaction | undefined;
+  readonly metrics: EngineMetrics;
+  readonly logger: Logger;
+  readonly wake: Signal;
+  readonly sleep: (ms: number) => Promise<void>;
+  /** Undoes what all tasks did since the last commit. */
+  readonly rewind: (reason: string) => Promise<void>;
+  readonly failed: (error: unknown) => void;
+}
+
+const RETRY_MS = 500;
+const REVOKE_MS = 5000;
+/** Restores that end within so long belong to the assignment; longer ones go on while other tasks run. */
+const SOON_MS = 500;
+const START_TRIES = 10;
+
+/** Takes tasks over and gives them up as the group says (C5); those with something to restore start when they have it (S4). */
+export class Handover {
+  /** The group has answered at least once. */
+  joined = false;
+  private underWay: readonly OpeningTask[] = [];
+  private restored: OpeningTask[] = [];
+
+  constructor(
+    private readonly assignment: Assignment,
+    private readonly options: HandoverOptions,
+  ) {}
+
+  /** Tasks that are being restored. */
+  get opening(): readonly OpeningTask[] {
+    return this.underWay;
+  }
+
+  private set opening(tasks: readonly OpeningTask[]) {
+    this.underWay = tasks;
+    this.options.metrics.restoringTasks.set(tasks.length);
+  }
+
+  async serve({ event, partitions, done, failed }: RebalanceRequest): Promise<void> {
+    const { metrics, logger } = this.options;
+    metrics.rebalanced(event);
+    if (partitions.length > 0) logger.info({ event, partitions: partitions.map(partitionKey) }, `partitions ${event}`);
+    try {
+      if (event === 'assigned') await this.take(partitions);
+      else await this.giveUp(partitions, event === 'lost');
+      done();
+    } catch (error) {
+      failed(error);
+      throw error;
+    }
+  }
+
+  /** Starts the tasks whose restore has ended. */
+  async startRestored(): Promise<void> {
+    const { tasks, commit, intake } = this.options;
+    if (this.restored.length === 0) return;
+    const started: OwnedTask[] = [];
+    for (const task of this.restored.splice(0)) {
+      this.opening = this.opening.filter((one) => one !== task);
+      started.push(await task.start());
+    }
+    await this.commitStarts(started);
+    for (const owned of started) {
+      tasks.add(owned);
+      this.assignment.startReading(owned.task);
+    }
+    intake.forgetPauses();
+    commit.refreshSoon();
+  }
+
+  /** Whether a task here has its state in the directory. */
+  holds(directory: string): boolean {
+    return this.taskIn(directory) !== undefined;
+  }
+
+  /**
+   * Commits and closes the task whose state is damaged, sets that aside and opens the task again, to be restored; the group
+   * does not notice, and other tasks go on (E4). Rejects with a StoreCorruptedError where a store has no changelog.
+   */
+  async reopen({ directory, problem }: Damage): Promise<void> {
+    const owned = this.taskIn(directory);
+    if (owned === undefined) return;
+    const { task, lead } = owned;
+    this.options.logger.error({ task: task.taskId, directory, problem }, 'the state of a running task is damaged: the task is closed and restored');
+    task.state.condemn(problem);
+    const partitions = [{ topic: lead, partition: task.partition }];
+    await this.giveUp(partitions, false);
+    await this.take(partitions);
+  }
+
+  private taskIn(directory: string): OwnedTask | undefined {
+    const all = [...this.options.tasks.owned, ...this.opening.map(({ owned }) => owned)];
+    return all.find(({ task }) => liesIn(directory, task.state.directory));
+  }
+
+  /** The membership ends: what is being restored stays where it is. */
+  async abandonAll(): Promise<void> {
+    const { opening } = this;
+    this.opening = [];
+    this.restored = [];
+    for (const task of opening) await task.abandon().catch((error: unknown) => this.options.logger.warn({ err: messageOf(error) }, 'closing failed'));
+  }
+
+  private async take(partitions: readonly TopicPartition[]): Promise<void> {
+    const opened = await this.opened(partitions);
+    this.opening = [...this.opening, ...opened];
+    await within(SOON_MS, Promise.all(opened.map((task) => this.restore(task))));
+    await this.startRestored();
+    this.joined = true;
+  }
+
+  private async restore(task: OpeningTask): Promise<void> {
+    try {
+      if ((await task.restore()) === 'restored') this.restored.push(task);
+    } catch (error) {
+      this.options.failed(error);
+    }
+    this.options.wake.notify();
+  }
+
+  /** A crash before a new task's first commit must not leave changelog records without an offset (C5). */
+  private async commitStarts(started: readonly OwnedTask[]): Promise<void> {
+    const { commit, sleep, logger } = this.options;
+    const stateful = started.filter(({ task }) => task.changelogs.length > 0);
+    for (let tries = 1; stateful.length > 0; tries++) {
+      try {
+        return await commit.starts(stateful);
+      } catch (error) {
+        if (!(error instanceof RetriableError) || tries === START_TRIES) throw error;
+        logger.warn({ err: error.message, code: error.code }, 'the offsets of new tasks could not be committed; trying again');
+        await sleep(RETRY_MS);
+      }
+    }
+  }
+
+  /** Tries again while the broker is in the way (E3). */
+  private async opened(partitions: readonly TopicPartition[]): Promise<OpeningTask[]> {
+    for (;;) {
+      try {
+        return await this.assignment.open(partitions);
+      } catch (error) {
+        if (!(error instanceof RetriableError)) throw error;
+        this.options.logger.warn({ err: error.message, code: error.code }, 'opening tasks failed; trying again');
+        await this.options.sleep(RETRY_MS);
+      }
+    }
+  }
+
+  private async giveUp(partitions: readonly TopicPartition[], lost: boolean): Promise<void> {
+    const { reader, intake, commit, tasks, transaction, rewind } = this.options;
+    await this.abandon(partitions);
+    const leaving = tasks.ofPartitions(partitions);
+    reader.unassign(leaving.flatMap(({ task }) => task.queues.map((queue) => queue.partition)));
+    for (const { task } of leaving) tasks.drop(task, intake);
+    if (!lost && leaving.length > 0) await this.commitBeforeLeaving();
+    // What a lost task has sent must not be committed with the others' work (C3).
+    if (lost && transaction?.since !== undefined) await rewind('lost');
+    for (const { task } of leaving) {
+      tasks.remove(task);
+      commit.forget(task);
+      await task.close();
+    }
+  }
+
+  private async abandon(partitions: readonly TopicPartition[]): Promise<void> {
+    const keys = new Set(partitions.map(partitionKey));
+    const gone = this.opening.filter(({ owned: { task, lead } }) => keys.has(partitionKey({ topic: lead, partition: task.partition })));
+    this.opening = this.opening.filter((task) => !gone.includes(task));
+    this.restored = this.restored.filter((task) => !gone.includes(task));
+    for (const task of gone) await task.abandon();
+  }
+
+  /** Commits within 5 s, else the partitions go uncommitted and their records are processed again (C5). */
+  private async commitBeforeLeaving(): Promise<void> {
+    const { commit, tasks, logger, rewind, transaction } = this.options;
+    const attempt: CommitAttempt = { abandoned: false };
+    const timeout = timeoutAfter(REVOKE_MS);
+    try {
+      await Promise.race([commit.run(tasks.owned, { attempt, flush: true }), timeout.elapsed]);
+    } catch (error) {
+      attempt.abandoned = true;
+      logger.warn({ err: messageOf(error) }, 'could not commit before giving partitions up; their last records will be processed again');
+      // A transaction whose commit is still under way cannot be aborted beside it.
+      if (error instanceof TooLate && transaction !== undefined) throw new TaskMigratedError('broker/transaction-unresolved', error.message, { cause: error });
+      if (error instanceof OutputsLost || transaction !== undefined) await rewind('delivery');
+    } finally {
+      timeout.clear();
+    }
+  }
+}
+
+class TooLate extends Error {}
+
+async function within(ms: number, work: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([work, late]);
+  clearTimeout(timer);
+}
+
+function timeoutAfter(ms: number): { elapsed: Promise<never>; clear: () => void } {
+  let timer: NodeJS.Timeout | undefined;
+  const elapsed = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new TooLate(`not acknowledged within ${ms} ms`)), ms);
+  });
+  return { elapsed, clear: () => clearTimeout(timer) };
+}

@@ -1,0 +1,264 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Clock } from '../../core/clock.js';
+import { OffsetOutOfRangeError, RetriableError, StoreError } from '../../core/errors.js';
+import type { Logger } from '../../core/logger.js';
+import type { RawBatch } from '../../core/raw-batch.js';
+import { type LogEnd, partitionKey, type TopicAdmin, type TopicPartition } from '../../core/transport.js';
+import type { EngineMetrics } from '../metrics.js';
+import type { ChangelogReader, ChangelogTaker } from './changelog-reader.js';
+import { Chunk } from './chunk.js';
+import type { SharedStorage } from './shared-storage.js';
+import { REBUILD_REASONS, type RebuildReason, startingPoint } from './starting-point.js';
+
+/** What is read is written at the latest after so long. */
+const WRITE_EVERY_MS = 1_000;
+/** A copy that is at the end says so on disk once in a while: a position grows too old by not being renewed. */
+const RENEW_EVERY_MS = 10 * 60_000;
+/** How often in a row a changelog may lose what is being read. */
+const MOST_LOSSES = 5;
+const RETRY_MS = 200;
+
+/** One store of a task and the changelog partition it is filled from. */
+export interface Changelog extends TopicPartition {
+  readonly store: string;
+  /** `delete.retention.ms` of the topic; 7 days, as it is created with, unless told. */
+  readonly deleteRetentionMs?: number | undefined;
+}
+
+/** What all copies of a process are given alike. */
+export interface CopySurroundings {
+  readonly reader: ChangelogReader;
+  readonly admin: Pick<TopicAdmin, 'logEnds'>;
+  /** Wall time, in which positions are dated. */
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: EngineMetrics;
+}
+
+export interface CopyEvents {
+  /** The offsets from which on and up to which it is copied; once more when the store is built anew. */
+  started(from: number, end: number): void;
+  /** Records and the bytes of their keys and values that are in the store now, and the next offset. */
+  wrote(records: number, bytes: number, position: number): void;
+}
+
+const SEVEN_DAYS_MS = 7 * 86_400_000;
+
+type PassEnd = 'reached' | 'stopped' | Extract<RebuildReason, 'out-of-range' | 'other-topic'>;
+
+/** The end of the log at a moment, in epoch milliseconds. */
+interface Mark extends LogEnd {
+  readonly asked: number;
+}
+
+/**
+ * Copies one changelog partition into its store: for a restore up to the end that the log had when it began, for a standby
+ * on and on. What is in the store is always the fold of the log up to the stored position, or gets so by copying on.
+ */
+export class ChangelogCopy implements ChangelogTaker {
+  private chunk = new Chunk();
+  private chunkSince = 0;
+  /** Next offset to read. */
+  private position = 0;
+  /** All deletions after this moment that the store has not seen can still be read (S4). Epoch milliseconds. */
+  private time = 0;
+  private mark: Mark | undefined;
+  private writing: Promise<void> | undefined;
+  private stopping = false;
+  private atEnd = false;
+  private settle: ((end: PassEnd, error?: unknown) => void) | undefined;
+  /** The pass is over, as soon as no write is under way. */
+  private over: (() => void) | undefined;
+
+  constructor(
+    readonly changelog: Changelog,
+    private readonly storage: SharedStorage,
+    private readonly endless: boolean,
+    private readonly surroundings: CopySurroundings,
+    private readonly events: CopyEvents,
+  ) {}
+
+  /** Resolves at the end of the log, or, having written what was read, after `stop`. Can be called again then, and goes on from there. */
+  async run(): Promise<'reached' | 'stopped'> {
+    this.stopping = false;
+    let distrusted: RebuildReason | undefined;
+    for (let losses = 0; losses <= MOST_LOSSES; losses++) {
+      const mark = await this.begin(distrusted);
+      if (mark === undefined) return 'stopped';
+      const end = await this.pass(mark);
+      if (end === 'stopped') return end;
+      if (end === 'reached' && !(await this.replaced(mark))) return end;
+      distrusted = end === 'reached' ? 'other-topic' : end;
+      await this.storage.distrust(this.changelog);
+      if (this.endless && this.atEnd) losses = 0;
+    }
+    throw new StoreError('state/changelog-unstable', `${partitionKey(this.changelog)} lost records ${MOST_LOSSES} times while it was being restored`, {
+      fix: 'give the changelog of the store a longer retention, and remove what deletes its records',
+    });
+  }
+
+  /** Ends `run` at a batch boundary. */
+  stop(): void {
+    this.stopping = true;
+    if (this.settle === undefined) return;
+    this.surroundings.reader.remove(this);
+    this.advance();
+  }
+
+  /** Newer knowledge of the log's end, asked for at a moment in epoch milliseconds: dates the position, and tells another topic of the same name. */
+  learn(end: LogEnd, asked: number): void {
+    if (this.mark === undefined || this.settle === undefined) return;
+    if (differ(end.topicId, this.mark.topicId)) {
+      this.end('other-topic');
+    } else {
+      this.mark = { ...end, asked };
+      this.advance();
+    }
+  }
+
+  get full(): boolean {
+    return this.writing !== undefined && this.chunk.bytes >= this.surroundings.reader.chunkBytes;
+  }
+
+  take(raw: RawBatch): void {
+    if (this.chunk.records === 0) this.chunkSince = performance.now();
+    this.chunk.add(raw);
+    this.position = raw.offsetAt(raw.length - 1) + 1;
+  }
+
+  turn(position: number | undefined): void {
+    if (position !== undefined && position > this.position) this.position = position;
+    this.advance();
+  }
+
+  failed(error: unknown): void {
+    if (error instanceof OffsetOutOfRangeError) this.end('out-of-range');
+    else this.end('stopped', error);
+  }
+
+  /** Finds where to begin, and empties the store when what it holds cannot be trusted; undefined when stopped. */
+  private async begin(distrusted: RebuildReason | undefined): Promise<Mark | undefined> {
+    const { changelog, storage, surroundings } = this;
+    const { store, deleteRetentionMs = SEVEN_DAYS_MS } = changelog;
+    const mark = await this.askEnd();
+    const marks = mark && (await this.ask(() => surroundings.reader.watermarks(changelog)));
+    if (mark === undefined || marks === undefined) return undefined;
+    const stored = await storage.position(changelog);
+    const start = startingPoint(stored, { low: marks.low, end: mark.offset, topicId: mark.topicId, asked: mark.asked, deleteRetentionMs });
+    const unknown = stored === undefined && !(await storage.isEmpty(store)) ? 'no-position' : undefined;
+    const reason = distrusted ?? start.rebuild ?? unknown;
+    if (reason !== undefined) {
+      surroundings.logger.warn(
+        { store, changelog: partitionKey(changelog), position: stored?.offset, from: marks.low, end: mark.offset, reason },
+        `the local copy of the store is built anew from its changelog: ${REBUILD_REASONS[reason]}`,
+      );
+      surroundings.metrics.rebuilt(store, reason);
+      await storage.empty(store, changelog);
+    }
+    if (this.stopping) return undefined;
+    this.position = reason === undefined ? start.from : marks.low;
+    this.time = reason === undefined ? start.time : mark.asked;
+    this.events.started(this.position, mark.offset);
+    return mark;
+  }
+
+  private pass(mark: Mark): Promise<PassEnd> {
+    this.mark = mark;
+    this.atEnd = false;
+    this.over = undefined;
+    this.chunk = new Chunk();
+    const ended = new Promise<PassEnd>((resolve, reject) => {
+      this.settle = (end, error) => {
+        this.settle = undefined;
+        if (error === undefined) resolve(end);
+        else reject(error);
+      };
+    });
+    const { topic, partition } = this.changelog;
+    if (this.endless || this.position < mark.offset) this.surroundings.reader.add({ topic, partition, offset: this.position }, this);
+    this.advance();
+    return ended;
+  }
+
+  /** Begins a write when one is due and none is under way. */
+  private advance(): void {
+    const { mark, chunk } = this;
+    if (this.writing !== undefined || this.settle === undefined || mark === undefined) return;
+    const atEnd = this.position >= mark.offset;
+    const end = this.stopping ? 'stopped' : atEnd && !this.endless ? 'reached' : undefined;
+    const due = chunk.bytes >= this.surroundings.reader.chunkBytes || (chunk.records > 0 && performance.now() - this.chunkSince >= WRITE_EVERY_MS);
+    const renew = atEnd && mark.asked - this.time >= RENEW_EVERY_MS;
+    if (end === undefined && !due && !renew) return;
+    this.writing = this.write(mark, atEnd).then(
+      () => this.written(end),
+      (error) => this.written('stopped', error),
+    );
+  }
+
+  private async write(mark: Mark, atEnd: boolean): Promise<void> {
+    const { chunk, position, changelog } = this;
+    const { store, topic, partition } = changelog;
+    this.chunk = new Chunk();
+    if (atEnd) this.time = Math.max(this.time, mark.asked);
+    this.atEnd ||= atEnd;
+    await this.storage.write(store, chunk, { topic, partition, offset: position, time: this.time, topicId: mark.topicId });
+    if (chunk.skipped > 0) this.surroundings.metrics.restoreSkipped(store, chunk.skipped);
+    this.events.wrote(chunk.records, chunk.payload, position);
+  }
+
+  private written(end: PassEnd | undefined, error?: unknown): void {
+    this.writing = undefined;
+    if (this.over !== undefined) {
+      this.over();
+    } else if (end !== undefined) {
+      this.end(end, error);
+    } else {
+      this.surroundings.reader.roomMade();
+      this.advance();
+    }
+  }
+
+  /** Ends the pass; what was not written is dropped. */
+  private end(end: PassEnd, error?: unknown): void {
+    this.surroundings.reader.remove(this);
+    this.chunk = new Chunk();
+    this.over ??= () => this.settle?.(end, error);
+    if (this.writing === undefined) this.over();
+  }
+
+  /** Whether the topic is another one than that which was read. */
+  private async replaced(mark: Mark): Promise<boolean> {
+    const now = await this.askEnd();
+    return now !== undefined && differ(now.topicId, mark.topicId);
+  }
+
+  private async askEnd(): Promise<Mark | undefined> {
+    const { admin, clock } = this.surroundings;
+    const { topic, partition } = this.changelog;
+    const asked = clock.now();
+    const ends = await this.ask(() => admin.logEnds([{ topic, partition }]));
+    if (ends === undefined) return undefined;
+    const [end] = ends;
+    if (end === undefined) throw new Error(`no log end was told for ${partitionKey(this.changelog)}`);
+    return { ...end, asked };
+  }
+
+  /** Asks until there is an answer; undefined when stopped (E3). */
+  private async ask<T>(question: () => Promise<T>): Promise<T | undefined> {
+    while (!this.stopping) {
+      try {
+        return await question();
+      } catch (error) {
+        if (!(error instanceof RetriableError)) throw error;
+        this.surroundings.logger.warn({ err: error.message, code: error.code }, 'the changelog cannot be asked for its end; trying again');
+        await sleep(RETRY_MS);
+      }
+    }
+    return undefined;
+  }
+}
+
+/** Where a cluster does not tell ids, topics pass for the same. */
+function differ(one: string | undefined, other: string | undefined): boolean {
+  return one !== undefined && other !== undefined && one !== other;
+}

@@ -1,0 +1,306 @@
+import { DeliveryError, KstreamdError, messageOf, RetriableError, StoreCorruptedError, TaskMigratedError } from '../core/errors.js';
+import { Assignment } from './assignment.js';
+import type { Clients } from './clients.js';
+import { Commit, OutputsLost } from './commit.js';
+import { Cycle } from './cycle.js';
+import { FlushPolicy } from './flush-policy.js';
+import { Handover } from './handover.js';
+import { Intake } from './intake.js';
+import { narrowIsolation } from './isolation.js';
+import type { EngineMetrics } from './metrics.js';
+import { checkPlan } from './plan.js';
+import { Purge } from './purge.js';
+import { RebalanceRequests } from './rebalance.js';
+import { ChangelogReader } from './restore/changelog-reader.js';
+import type { Signal } from './signal.js';
+import { StateDamage } from './state-damage.js';
+import type { TaskSet } from './task-set.js';
+import { Watch } from './watch.js';
+import type { WorkerOptions } from './worker-options.js';
+
+/** Thrown by a wait that the shutdown ends. */
+class Stopped extends Error {}
+
+/** The producer of transactions can do nothing more: another instance has its id, or it may not go on (C3). */
+export class ProducerLost extends Error {
+  constructor(override readonly cause: unknown) {
+    super('the producer was fenced', { cause });
+  }
+}
+
+export type SessionOptions = WorkerOptions & { readonly engineMetrics: EngineMetrics; readonly tasks: TaskSet; readonly wake: Signal };
+
+const RETRY_MS = 500;
+const IDLE_MS = 1000;
+
+/**
+ * One membership of the group, from joining to leaving. One loop does everything in turn; only reading, and the restore of
+ * tasks that are yet to start, go on beside it.
+ */
+export class Session {
+  private readonly requests: RebalanceRequests;
+  private readonly intake: Intake;
+  private readonly flush: FlushPolicy;
+  private readonly commit: Commit;
+  private readonly cycle: Cycle;
+  private readonly purge: Purge;
+  private readonly handover: Handover;
+  private readonly changelogs: ChangelogReader | undefined;
+  private readonly damage: StateDamage;
+  private stopping = false;
+  private failure: { error: unknown } | undefined;
+  private lastCommit = 0;
+  private retryAt = 0;
+
+  constructor(
+    readonly clients: Clients,
+    private readonly options: SessionOptions,
+  ) {
+    const { member, reader, sink, admin, plan } = clients;
+    const { engineMetrics: metrics, tasks, wake, clock, logger, topology } = options;
+    const now = (): number => clock.now();
+    this.requests = new RebalanceRequests(() => wake.notify());
+    this.intake = new Intake({
+      reader,
+      metrics,
+      logger,
+      maxBytes: options.batch.maxBytes,
+      deliver: (raw) => tasks.deliver(raw),
+      assigned: () => tasks.partitions,
+      delivered: () => tasks.noteRead(reader),
+      arrived: () => wake.notify(),
+      failed: (error) => this.fail(error),
+    });
+    this.damage = new StateDamage(clock);
+    this.flush = new FlushPolicy(options.commit, now);
+    const readOnFor = <T>(answer: Promise<T>): Promise<T> => this.intake.readOnFor(answer);
+    this.commit = new Commit({ member, sink, admin, flush: this.flush, readOnFor, metrics, logger, now });
+    this.cycle = new Cycle({
+      ...options,
+      metrics,
+      intake: this.intake,
+      transaction: sink.transaction,
+      interrupted: () => this.stopping || this.requests.pending || this.damage.pending || this.failure !== undefined,
+    });
+    this.purge = new Purge(admin, topology, logger);
+    this.changelogs = clients.changelogs && new ChangelogReader(clients.changelogs, logger);
+    const settings = { ...options, sink, metrics, sleep: (ms: number) => this.sleep(ms) };
+    const restore = { reader: this.changelogs as ChangelogReader, admin, clock, metrics };
+    this.handover = new Handover(new Assignment(plan, member, reader, admin, restore, settings), {
+      ...options,
+      metrics,
+      reader,
+      intake: this.intake,
+      commit: this.commit,
+      transaction: sink.transaction,
+      sleep: (ms) => this.sleep(ms),
+      rewind: (reason) => this.rewind(reason, false),
+      failed: (error) => this.fail(error),
+    });
+  }
+
+  /** The group has answered at least once. */
+  get joined(): boolean {
+    return this.handover.joined;
+  }
+
+  get restoring(): boolean {
+    return this.handover.opening.length > 0;
+  }
+
+  /** Resolves after `stop`; rejects with what ended it, a ProducerLost among them. */
+  async run(): Promise<void> {
+    const { plan, member, admin } = this.clients;
+    const watch = new Watch(
+      () => checkPlan(plan, admin),
+      (error) => this.fail(error),
+    );
+    try {
+      await member.join([...new Set(plan.leads.map((lead) => lead.topic))], this.requests);
+      this.intake.start();
+      watch.start();
+      await this.loop();
+    } finally {
+      watch.stop();
+      await this.leave();
+    }
+  }
+
+  /** The state in a task's directory cannot be trusted: the task is restored as soon as its turn comes (E4). */
+  damaged(directory: string, problem: string): void {
+    this.damage.note({ directory, problem });
+    this.options.wake.notify();
+  }
+
+  stop(): void {
+    this.stopping = true;
+    this.options.wake.notify();
+  }
+
+  private async loop(): Promise<void> {
+    while (!this.stopping) {
+      try {
+        await this.serveRequests();
+        await this.damage.repair((damage) => this.handover.reopen(damage));
+        await this.handover.startRestored();
+        if (this.failure) throw this.failure.error;
+        await this.cycle.waitForWork(this.commitDue(), IDLE_MS);
+        await this.cycle.run();
+        await this.commitIfDue();
+      } catch (error) {
+        if (error instanceof Stopped) break;
+        await this.goOnAfter(error);
+      }
+    }
+    await this.commitWhatIsDone();
+    if (this.failure) throw this.failure.error;
+  }
+
+  /** What an error of the loop means; throws what ends the run. */
+  private async goOnAfter(error: unknown): Promise<void> {
+    if (error instanceof ProducerLost) throw error;
+    if (error instanceof OutputsLost && !this.failure) return this.commitFailed(error);
+    if (error instanceof RetriableError && !this.failure) return this.repeatCycle(error);
+    if (error instanceof TaskMigratedError && this.clients.sink.transaction && !this.failure) throw this.producerLost(error);
+    if (this.repairable(error) && !this.failure) return this.damaged(error.directory, error.message);
+    await this.commitWhatIsDone();
+    throw error;
+  }
+
+  /** A task that runs or is being restored here has met damage in its own files (E4). */
+  private repairable(error: unknown): error is StoreCorruptedError {
+    return error instanceof StoreCorruptedError && this.handover.holds(error.directory);
+  }
+
+  /** The broker was in the way in the middle of a cycle: back off and do it again (E3). */
+  private async repeatCycle(error: RetriableError): Promise<void> {
+    this.options.logger.warn({ err: error.message, code: error.code }, 'the cycle was interrupted; trying again');
+    await this.rewind('delivery', false);
+    await this.sleep(RETRY_MS).catch(ignoreStop);
+  }
+
+  /** When the next commit or flush is due, in clock milliseconds; Infinity when nothing waits for one. */
+  private commitDue(): number {
+    const { tasks, commit } = this.options;
+    const owned = tasks.owned.map(({ task }) => task);
+    const flush = this.flush.next(owned);
+    if (!tasks.dirty && !this.commit.refreshDue) return flush;
+    const atOnce = tasks.commitRequested || this.commit.refreshDue || this.flush.overfull(owned);
+    return Math.min(flush, Math.max(this.lastCommit + (atOnce ? 0 : commit.intervalMs), this.retryAt));
+  }
+
+  private async commitIfDue(): Promise<void> {
+    const { tasks, clock } = this.options;
+    tasks.observe(this.clients.reader);
+    if (clock.now() < this.commitDue()) return;
+    try {
+      await this.commit.run(tasks.owned);
+      this.lastCommit = clock.now();
+      this.purge.afterCommit(tasks.owned);
+    } catch (error) {
+      this.retryAt = clock.now() + RETRY_MS;
+      await this.commitFailed(error);
+    }
+  }
+
+  /** What a failed commit means for the cycle (C2, C3, E2, E3). */
+  private async commitFailed(error: unknown): Promise<void> {
+    const { logger } = this.options;
+    const cause = error instanceof OutputsLost ? error.cause : error;
+    if (!(cause instanceof KstreamdError)) throw cause;
+    const about = { err: cause.message, code: cause.code };
+    if (cause instanceof TaskMigratedError) {
+      if (cause.code !== 'broker/member-removed' && this.clients.sink.transaction) throw this.producerLost(cause);
+      logger.warn(about, 'this member lost its tasks; dropping what is not committed');
+      await this.rewind('lost', false);
+    } else if (cause instanceof DeliveryError) {
+      logger.warn(about, 'an output was refused; repeating the cycle record by record');
+      if (this.clients.sink.transaction) narrowIsolation(this.options.tasks.owned, cause);
+      await this.rewind('delivery', true);
+    } else if (cause instanceof RetriableError) {
+      logger.warn(about, 'the commit failed; trying again');
+      if (error instanceof OutputsLost) await this.rewind('delivery', false);
+    } else throw cause;
+  }
+
+  /** Everything since the last commit is undone and read again (B6, E2). */
+  private async rewind(reason: string, isolate: boolean): Promise<void> {
+    const { tasks, engineMetrics } = this.options;
+    engineMetrics.rewound(reason);
+    await this.abortTransaction();
+    await this.intake.whileDropping(async () => {
+      for (const { task } of tasks.owned) await tasks.abort(task, isolate, this.intake);
+      await this.clients.reader.seek(tasks.positions);
+    });
+    this.commit.rewound();
+  }
+
+  /** What was sent belongs to work that is undone (C3). */
+  private async abortTransaction(): Promise<void> {
+    const { transaction } = this.clients.sink;
+    if (transaction?.since === undefined) return;
+    try {
+      await this.intake.readOnFor(transaction.abort());
+    } catch (error) {
+      throw error instanceof TaskMigratedError ? this.producerLost(error) : error;
+    }
+  }
+
+  private producerLost(cause: TaskMigratedError): ProducerLost {
+    const lost = new ProducerLost(cause);
+    this.commit.refuse(lost);
+    return lost;
+  }
+
+  private async serveRequests(): Promise<void> {
+    for (let request = this.requests.take(); request; request = this.requests.take()) await this.handover.serve(request);
+  }
+
+  private async commitWhatIsDone(): Promise<void> {
+    const { tasks, logger } = this.options;
+    tasks.catchUp();
+    tasks.dropWaiting(this.intake);
+    try {
+      await this.commit.run(tasks.owned, { flush: true });
+    } catch (error) {
+      logger.warn({ err: messageOf(error) }, 'the last commit failed; its records will be processed again');
+    }
+  }
+
+  /** Leaves the group; what it asks for meanwhile is served here, since the loop has ended. */
+  private async leave(): Promise<void> {
+    const { wake, logger } = this.options;
+    await this.intake.stop();
+    await this.handover.abandonAll();
+    let left = false;
+    const leaving = this.clients.member.leave().finally(() => {
+      left = true;
+      wake.notify();
+    });
+    leaving.catch((error: unknown) => logger.warn({ err: messageOf(error) }, 'leaving the group failed'));
+    while (!left) {
+      await this.serveRequests().catch((error: unknown) => logger.warn({ err: messageOf(error) }, 'giving up partitions failed'));
+      if (!left && !this.requests.pending) await wake.wait(IDLE_MS);
+    }
+    await this.changelogs?.close();
+  }
+
+  private fail(error: unknown): void {
+    if (this.repairable(error)) return this.damaged(error.directory, error.message);
+    this.failure ??= { error };
+    this.options.wake.notify();
+  }
+
+  private async sleep(ms: number): Promise<void> {
+    const until = performance.now() + ms;
+    for (let left = ms; left > 0; left = until - performance.now()) {
+      if (this.stopping || this.failure) throw new Stopped();
+      await this.options.wake.wait(left);
+    }
+  }
+}
+
+/** For a wait whose caller looks for itself whether to stop. */
+function ignoreStop(error: unknown): void {
+  if (!(error instanceof Stopped)) throw error;
+}

@@ -1,0 +1,29 @@
+import type { Clock } from '../core/clock.js';
+import type { Logger } from '../core/logger.js';
+import type { Metrics } from '../core/metrics.js';
+import type { ErrorPolicy } from '../core/policy.js';
+import type { Transport } from '../core/transport.js';
+import type { Topology } from '../topology/topology.js';
+import type { OpenTaskState } from './assignment.js';
+
+/** What a worker runs and with what. */
+export interface WorkerOptions {
+  readonly topology: Topology;
+  readonly transport: Transport;
+  readonly openState: OpenTaskState;
+  /** The application's folder under the state directory. */
+  readonly stateDir: string;
+  /** Of a static member of the group. */
+  readonly instanceId: string | undefined;
+  /** exactly-once: outputs, changelogs and offsets are transactions under this id (C3); undefined: at-least-once. */
+  readonly transactions: { readonly id: string; readonly timeoutMs: number } | undefined;
+  readonly batch: { readonly maxRecords: number; readonly maxWaitMs: number; readonly maxBytes: number };
+  readonly commit: { readonly intervalMs: number; readonly flushMs: number; readonly maxBufferedBytes: number };
+  readonly onError: ErrorPolicy;
+  readonly deadLetter: string | undefined;
+  /** A batch that takes longer is reported with its step's name (C6). */
+  readonly slowBatchMs: number;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
