@@ -18,9 +18,10 @@ export class BenchCluster {
   #admin;
   #observer;
 
-  static async start() {
+  /** @param {{ settings?: Readonly<Record<string, string | number>> }} [options] server.properties over the defaults */
+  static async start({ settings = {} } = {}) {
     await KafkaCluster.removeAbandoned();
-    const cluster = await KafkaCluster.start({ name: `bench-${process.pid}`, owned: true });
+    const cluster = await KafkaCluster.start({ name: `bench-${process.pid}`, owned: true, settings });
     for (const { pid } of cluster.status()) execFileSync('taskset', ['-a', '-p', '-c', String(BROKER_CORE), String(pid)], { stdio: 'ignore' });
     const observer = new RdKafka.KafkaConsumer({ 'bootstrap.servers': cluster.brokers, 'group.id': 'bench-observer', 'enable.auto.commit': false });
     await promised((done) => observer.connect({ timeout: TIMEOUT_MS }, done));

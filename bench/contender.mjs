@@ -22,9 +22,9 @@ export class Contender {
   #assigned;
   #log = '';
 
-  /** @param {readonly string[]} args of node */
-  constructor(args) {
-    const env = { ...process.env, UV_THREADPOOL_SIZE: THREADS, NODE_OPTIONS: '' };
+  /** @param {readonly string[]} args of node @param {'packed' | 'stock'} path of records */
+  constructor(args, path) {
+    const env = { ...process.env, UV_THREADPOOL_SIZE: THREADS, NODE_OPTIONS: '', KSTREAMD_TRANSPORT: path };
     this.#child = spawn('taskset', ['-c', String(MEASURED_CORE), process.execPath, ...args], { env, stdio: ['ignore', 'ignore', 'pipe'] });
     this.#ended = new Promise((resolve) => this.#child.on('close', (code, signal) => resolve(code ?? signal)));
     this.#assigned = new Promise((resolve) => {
@@ -35,16 +35,17 @@ export class Contender {
     });
   }
 
-  static bareLoop({ brokers }, { group, input, output }) {
-    return new Contender([path.join(here, 'bare-loop.mjs'), brokers, group, input, output]);
+  /** The hand-written loop that does the same work. */
+  static bare(work, { brokers }, { group, input, output, folder, way }) {
+    return new Contender([path.join(here, 'bare', 'loop.mjs'), way, work, brokers, group, input, output, folder], way);
   }
 
-  /** @param {string} pipeline YAML @param {string} folder for the file and the state @param {readonly string[]} [nodeFlags] */
-  static kstreamd(pipeline, folder, nodeFlags = []) {
+  /** @param {string} pipeline YAML @param {string} folder for the file and the state @param {{ nodeFlags?: readonly string[], way?: 'packed' | 'stock' }} [how] */
+  static kstreamd(pipeline, folder, { nodeFlags = [], way = 'packed' } = {}) {
     const file = path.join(folder, 'pipeline.yaml');
     writeFileSync(file, pipeline);
     const options = ['--state-dir', path.join(folder, 'state'), '--http', '127.0.0.1:0', '--log-format', 'json'];
-    return new Contender([...nodeFlags, kstreamd, 'run', file, ...options]);
+    return new Contender([...nodeFlags, kstreamd, 'run', file, ...options], way);
   }
 
   get pid() {

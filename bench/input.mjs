@@ -48,10 +48,10 @@ export function expectedCounts(records) {
   return counts;
 }
 
-/** Fills a topic with the records 0 … records−1, and makes sure that they are there. */
-export async function load(cluster, topic, partitions, records, progress) {
+/** Fills a topic with the records 0 … records−1, and makes sure that they are there; `bytesOf` gives the bytes for `valueAt` of a record. */
+export async function load(cluster, topic, partitions, records, progress, bytesOf = valueBytes) {
   const keys = Array.from({ length: KEYS }, (_, index) => keyOf(index));
-  const values = Array.from({ length: VALUES }, (_, n) => valueBytes(n));
+  const values = Array.from({ length: VALUES }, (_, n) => bytesOf(n));
   // A second argument, even an empty one, would replace what is said here of topics: the partitioner.
   const producer = new RdKafka.Producer({
     'bootstrap.servers': cluster.brokers,

@@ -3,56 +3,83 @@ import { inFolder } from './folder.mjs';
 import { load } from './input.mjs';
 import { pipelineOf } from './pipeline.mjs';
 import { median, megabytes, save, table, thousands, verdict } from './report.mjs';
-import { bare } from './workloads/bare.mjs';
 
 const PARTITIONS = 4;
 const MEMORY = 400e6;
+/** How records pass between librdkafka and JavaScript. */
+const WAYS = ['stock', 'packed'];
 let runs = 0;
 
 /**
- * Runs the bare loop and the workloads one after another, `rounds` times, over the same input. A ratio compares runs of one round; the table
- * shows medians, and how far the rounds lay apart.
+ * Runs each workload as a hand-written loop and as a pipeline, each on both paths of records, one after another, `rounds` times, over the same
+ * input. A ratio compares runs of one round; tables show medians, and how far the rounds lay apart.
  */
-export async function throughput(workloads, { cluster, progress, records, rounds }) {
+export async function throughput(workloads, bench) {
+  const { cluster, progress, records, rounds } = bench;
   const input = 'bench-input';
   await cluster.createTopic(input, PARTITIONS);
   await load(cluster, input, PARTITIONS, records, progress);
-  const rows = [bare, ...workloads].map((workload) => ({ workload, runs: [] }));
-  for (let round = 1; round <= rounds; round++) {
-    for (const row of rows) {
-      progress(`round ${round} of ${rounds}: ${row.workload.name}`);
-      const cost = await runOnce(row.workload, { cluster, progress, input, records });
-      row.runs.push({ ...cost, ratio: cost.microseconds / (rows[0].runs[round - 1]?.microseconds ?? cost.microseconds) });
+  for (const workload of workloads) {
+    const rows = ['bare', 'kstreamd'].flatMap((who) => WAYS.map((way) => ({ who, way, runs: [] })));
+    for (let round = 1; round <= rounds; round++) {
+      for (const row of rows) {
+        progress(`${workload.name}, round ${round} of ${rounds}: ${titleOf(row)}`);
+        row.runs.push(await runOnce(workload, { ...bench, ...row, input }));
+      }
     }
+    for (const row of rows) save(`${workload.name}-${row.who}-${row.way}`.replaceAll(/\W+/g, '-'), { workload: workload.name, ...row, records });
+    print(workload, rows, bench);
   }
-  for (const { workload, runs: each } of rows) save(workload.name.replaceAll(/\W+/g, '-'), { workload: workload.name, records, runs: each });
+}
+
+const titleOf = ({ who, way }) => (who === 'bare' ? `bare loop, ${way}` : `kstreamd, ${way}`);
+
+function print(workload, rows, { records, rounds }) {
+  const find = (who, way) => rows.find((row) => row.who === who && row.way === way);
+  const targets = workload.targets ?? {};
+  const cells = rows.map((row) => {
+    const bare = find('bare', row.way);
+    const other = find(row.who, 'stock');
+    const of = (field) => median(row.runs.map((run) => run[field]));
+    const memory = Math.max(...row.runs.map((run) => run.memory));
+    return [
+      titleOf(row),
+      row.who === 'kstreamd' && row.way === 'packed' && targets.microseconds
+        ? verdict(of('microseconds'), '≤', targets.microseconds)
+        : of('microseconds').toFixed(2),
+      thousands(of('perSecond')),
+      row.who === 'bare' ? megabytes(memory) : verdict(memory, '≤', MEMORY, megabytes),
+      row.who === 'bare' ? '' : ratio(row, bare, targets[row.way]),
+      row.way === 'stock' ? '' : ratio(row, other, row.who === 'kstreamd' ? targets.packedToStock : undefined),
+    ];
+  });
   table(
-    `${thousands(records)} records of 100 bytes, 100,000 keys, ${PARTITIONS} partitions; median of ${rounds}`,
-    ['', 'CPU µs/record', 'records/s', 'memory', '× bare loop', 'lowest–highest'],
-    rows.map(({ workload, runs: each }) => rowOf(workload, each)),
+    `${workload.name}: ${thousands(records)} records of 100 bytes, 100,000 keys, ${PARTITIONS} partitions; median of ${rounds}`,
+    ['', 'CPU µs/record', 'records/s', 'memory', '× bare loop', '× stock path'],
+    cells,
   );
 }
 
-function rowOf({ name, target }, runs) {
-  const of = (field) => median(runs.map((run) => run[field]));
-  const ratios = runs.map(({ ratio }) => ratio);
-  const ratio = target === undefined ? of('ratio').toFixed(2) : verdict(of('ratio'), '≤', target);
-  const memory = Math.max(...runs.map(({ memory }) => memory));
-  const shown = name === bare.name ? megabytes(memory) : verdict(memory, '≤', MEMORY, megabytes);
-  return [name, of('microseconds').toFixed(2), thousands(of('perSecond')), shown, ratio, `${Math.min(...ratios).toFixed(2)}–${Math.max(...ratios).toFixed(2)}`];
+/** The median of the ratios of each round, and how far they lay apart. */
+function ratio(row, to, target) {
+  const ratios = row.runs.map(({ microseconds }, round) => microseconds / to.runs[round].microseconds);
+  const middle = median(ratios);
+  const spread = ratios.length > 1 ? ` (${Math.min(...ratios).toFixed(2)}–${Math.max(...ratios).toFixed(2)})` : '';
+  return (target === undefined ? middle.toFixed(2) : verdict(middle, '≤', target)) + spread;
 }
 
 /** One workload over the whole input, checked. */
-export async function runOnce(workload, { cluster, progress, input, records, nodeFlags = [] }) {
+export async function runOnce(workload, { cluster, progress, input, records, who = 'kstreamd', way = 'packed', nodeFlags = [] }) {
   const group = `bench-run-${++runs}`;
   const output = `${group}-output`;
   await cluster.createTopic(output, PARTITIONS);
   const watch = await cluster.watchGroup(group, input, PARTITIONS);
   const tell = (text) => progress(`${workload.name}: ${text}`);
   try {
-    const cost = await inFolder((folder) => measured(workload, { cluster, folder, group, input, output, records, nodeFlags, watch, tell }));
+    const cost = await inFolder((folder) => measured(workload, { cluster, folder, group, input, output, records, who, way, nodeFlags, watch, tell }));
     tell('checking the output');
-    await workload.check({ cluster, input, output, partitions: PARTITIONS, records });
+    const each = workload.each || who === 'bare';
+    await workload.check({ cluster, input, output, partitions: PARTITIONS, records, each });
     const microseconds = (cost.cpuSeconds / records) * 1e6;
     tell(`${microseconds.toFixed(2)} µs a record`);
     return { microseconds, perSecond: records / cost.seconds, memory: cost.peakMemory };
@@ -62,10 +89,11 @@ export async function runOnce(workload, { cluster, progress, input, records, nod
   }
 }
 
-async function measured(workload, { cluster, folder, group, input, output, records, nodeFlags, watch, tell }) {
-  const contender = workload.start
-    ? workload.start(cluster, { group, input, output })
-    : Contender.kstreamd(pipelineOf(group, cluster, workload, input, output), folder, nodeFlags);
+async function measured(workload, { cluster, folder, group, input, output, records, who, way, nodeFlags, watch, tell }) {
+  const contender =
+    who === 'bare'
+      ? Contender.bare(workload.work, cluster, { group, input, output, folder, way })
+      : Contender.kstreamd(pipelineOf(group, cluster, workload, input, output), folder, { nodeFlags, way });
   try {
     const cost = await contender.measure(records, () => watch.committed(), tell);
     await contender.stop();
