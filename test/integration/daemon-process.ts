@@ -25,7 +25,7 @@ export interface ExitStatus {
   readonly signal: NodeJS.Signals | null;
 }
 
-/** The built daemon, `kstreamd run …`, as a process of its own. It is killed when the test ends. */
+/** The built daemon, `kstreamd run …`, as a process of its own, on our transport path. It is killed when the test ends. */
 export class DaemonProcess {
   /** What it logged. */
   readonly log: LogLine[] = [];
@@ -38,7 +38,7 @@ export class DaemonProcess {
 
   constructor(args: readonly string[], { stateDir, env = {}, flags = [] }: DaemonOptions) {
     const options = ['--http', '127.0.0.1:0', '--state-dir', stateDir, '--log-format', 'json', ...flags];
-    const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(KSTREAMD_|VITEST|NODE_OPTIONS$)/.test(name)));
+    const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(KSTREAMD_(?!TRANSPORT$)|VITEST|NODE_OPTIONS$)/.test(name)));
     this.child = spawn(process.execPath, [COMMAND, 'run', ...args, ...options], { env: { ...inherited, ...env }, stdio: ['ignore', 'ignore', 'pipe'] });
     this.child.stderr?.setEncoding('utf8').on('data', (text: string) => this.take(text));
     this.exited = new Promise((resolve) => {

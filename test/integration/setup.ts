@@ -8,15 +8,15 @@ declare module 'vitest' {
   }
 }
 
-/** One broker for the whole run, or the cluster that KAFKA_BROKERS names. */
-export default async function setup({ provide }: TestProject): Promise<(() => Promise<void>) | undefined> {
+/** One broker for all files of a project, or the cluster that KAFKA_BROKERS names. */
+export default async function setup({ name, provide }: TestProject): Promise<(() => Promise<void>) | undefined> {
   const external = process.env.KAFKA_BROKERS;
   if (external) {
     provide('brokers', external);
     return undefined;
   }
   await KafkaCluster.removeAbandoned();
-  const cluster = await KafkaCluster.start({ name: `tests-${process.pid}`, owned: true });
+  const cluster = await KafkaCluster.start({ name: `${name}-${process.pid}`, owned: true });
   provide('brokers', cluster.brokers);
   return () => cluster.remove();
 }
