@@ -38,8 +38,8 @@ export class BenchCluster {
     return this.#cluster.brokers;
   }
 
-  async createTopic(topic, partitions) {
-    const definition = { topic, num_partitions: partitions, replication_factor: 1, config: {} };
+  async createTopic(topic, partitions, config = {}) {
+    const definition = { topic, num_partitions: partitions, replication_factor: 1, config };
     await promised((done) => this.#admin.createTopic(definition, TIMEOUT_MS, done));
     await this.#known(topic, partitions);
   }
@@ -95,9 +95,15 @@ export class BenchCluster {
     const stop = ends.map((end, partition) => Math.min(end, next[partition] + limit));
     reader.assign(next.map((offset, partition) => ({ topic, partition, offset })));
     while (next.some((offset, partition) => offset < stop[partition])) {
-      for (const message of await promised((done) => reader.consume(1000, done))) {
+      const messages = await promised((done) => reader.consume(1000, done));
+      for (const message of messages) {
         if (message.offset < stop[message.partition]) visit(message);
         next[message.partition] = message.offset + 1;
+      }
+      if (messages.length > 0) continue;
+      // Markers of transactions are passed without a message.
+      for (const { partition, offset } of reader.position(next.map((_, partition) => ({ topic, partition })))) {
+        if (offset !== undefined) next[partition] = Math.max(next[partition], offset);
       }
     }
     await promised((done) => reader.disconnect(done));

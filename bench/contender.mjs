@@ -36,8 +36,8 @@ export class Contender {
   }
 
   /** The hand-written loop that does the same work. */
-  static bare(work, { brokers }, { group, input, output, folder, way }) {
-    return new Contender([path.join(here, 'bare', 'loop.mjs'), way, work, brokers, group, input, output, folder], way);
+  static bare(work, { brokers }, { group, input, output, folder, way, changelog = '-', guarantee = 'at-least-once' }) {
+    return new Contender([path.join(here, 'bare', 'loop.mjs'), way, work, brokers, group, input, output, folder, changelog, guarantee], way);
   }
 
   /** @param {string} pipeline YAML @param {string} folder for the file and the state @param {{ nodeFlags?: readonly string[], way?: 'packed' | 'stock' }} [how] */

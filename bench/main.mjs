@@ -10,9 +10,10 @@ import { profile } from './profile.mjs';
 import { machine, progress } from './report.mjs';
 import { throughput } from './throughput.mjs';
 import { batch } from './workloads/batch.mjs';
-import { countBatch, countUpdate } from './workloads/count.mjs';
+import { countAtLeastOnce, countBatch, countExactlyOnce, countUpdate } from './workloads/count.mjs';
 import { echo } from './workloads/echo.mjs';
 import { filter } from './workloads/filter.mjs';
+import { guarantees } from './workloads/guarantees.mjs';
 import { idle } from './workloads/idle.mjs';
 import { restore } from './workloads/restore.mjs';
 
@@ -20,6 +21,8 @@ const USAGE = `usage: npm run bench -- [WORKLOAD…] [options]
        npm run bench -- profile WORKLOAD [options]
 
   echo filter count count-batch     CPU a record, hand-written loops and kstreamd, on the stock client and on the packed path
+  at-least-once exactly-once        count with changelog under either guarantee, packed path
+  guarantees                        count with changelog: exactly-once against at-least-once, seven pairs
   batch                             batches of 100 and 1000 against single records
   idle                              CPU of a daemon without input
   restore                           a store of 100,000 keys from its changelog
@@ -28,8 +31,8 @@ const USAGE = `usage: npm run bench -- [WORKLOAD…] [options]
   --records N    5000000 unless told
   --rounds N     how often the first group is run, 3 unless told`;
 
-const COMPARED = { echo, filter, count: countUpdate, 'count-batch': countBatch };
-const OTHERS = { batch, idle, restore };
+const COMPARED = { echo, filter, count: countUpdate, 'count-batch': countBatch, 'at-least-once': countAtLeastOnce, 'exactly-once': countExactlyOnce };
+const OTHERS = { guarantees, batch, idle, restore };
 
 const count = (text, option) => {
   if (!/^[1-9]\d*$/.test(text)) throw new Error(`--${option} takes a number, not: ${text}`);

@@ -20,7 +20,7 @@ export async function throughput(workloads, bench) {
   await cluster.createTopic(input, PARTITIONS);
   await load(cluster, input, PARTITIONS, records, progress);
   for (const workload of workloads) {
-    const rows = ['bare', 'kstreamd'].flatMap((who) => WAYS.map((way) => ({ who, way, runs: [] })));
+    const rows = ['bare', 'kstreamd'].flatMap((who) => (workload.ways ?? WAYS).map((way) => ({ who, way, runs: [] })));
     for (let round = 1; round <= rounds; round++) {
       for (const row of rows) {
         progress(`${workload.name}, round ${round} of ${rounds}: ${titleOf(row)}`);
@@ -50,7 +50,7 @@ function print(workload, rows, { records, rounds }) {
       thousands(of('perSecond')),
       row.who === 'bare' ? megabytes(memory) : verdict(memory, '≤', MEMORY, megabytes),
       row.who === 'bare' ? '' : ratio(row, bare, targets[row.way]),
-      row.way === 'stock' ? '' : ratio(row, other, row.who === 'kstreamd' ? targets.packedToStock : undefined),
+      row.way === 'stock' || other === undefined ? '' : ratio(row, other, row.who === 'kstreamd' ? targets.packedToStock : undefined),
     ];
   });
   table(
@@ -73,6 +73,7 @@ export async function runOnce(workload, { cluster, progress, input, records, who
   const group = `bench-run-${++runs}`;
   const output = `${group}-output`;
   await cluster.createTopic(output, PARTITIONS);
+  if (workload.changelog && who === 'bare') await cluster.createTopic(workload.changelog(output), PARTITIONS, { 'cleanup.policy': 'compact' });
   const watch = await cluster.watchGroup(group, input, PARTITIONS);
   const tell = (text) => progress(`${workload.name}: ${text}`);
   try {
@@ -92,7 +93,7 @@ export async function runOnce(workload, { cluster, progress, input, records, who
 async function measured(workload, { cluster, folder, group, input, output, records, who, way, nodeFlags, watch, tell }) {
   const contender =
     who === 'bare'
-      ? Contender.bare(workload.work, cluster, { group, input, output, folder, way })
+      ? Contender.bare(workload.work, cluster, { group, input, output, folder, way, changelog: workload.changelog?.(output), guarantee: workload.guarantee })
       : Contender.kstreamd(pipelineOf(group, cluster, workload, input, output), folder, { nodeFlags, way });
   try {
     const cost = await contender.measure(records, () => watch.committed(), tell);

@@ -3,6 +3,7 @@ import { loadAddon } from '../../dist/kafka/native/addon.js';
 
 const READ = 1000;
 const FIELDS = 10;
+const KEY_BYTES = 16;
 
 /** Records in the addon's memory: what design/packed-path.md's prototype does, with one produce under way beside each read. */
 export function packedPath() {
@@ -74,6 +75,22 @@ export function packedPath() {
         fields[at + 7] = 8;
         return true;
       }),
+    /** One record a changed key; a key stays in the partition of its input, which has as many and the same partitioner. */
+    async log(changelog, { changed, counts }) {
+      await produced;
+      const fields = new Int32Array(changed.size * FIELDS);
+      const timestamps = new Float64Array(changed.size).fill(Date.now());
+      const bytes = Buffer.allocUnsafeSlow(changed.size * (KEY_BYTES + 8));
+      let count = 0;
+      for (const key of changed) {
+        const at = count * (KEY_BYTES + 8);
+        bytes.latin1Write(key, at, KEY_BYTES);
+        bytes.writeUInt32BE(0, at + KEY_BYTES);
+        bytes.writeUInt32BE(counts.get(key), at + KEY_BYTES + 4);
+        fields.set([0, -1, 0, at, KEY_BYTES, 0, at + KEY_BYTES, 8, 0, -1], count++ * FIELDS);
+      }
+      if (count > 0) produced = addon.produce(writer, [changelog], count, fields, timestamps, [bytes]).then(check);
+    },
     settled: () => produced,
     async detach() {
       await addon.detach(reader);

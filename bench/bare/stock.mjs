@@ -31,6 +31,13 @@ export function stockPath() {
         value.writeUInt32BE(counts.add(message.key.latin1Slice()), 4);
         producer.produce(output, -1, value, message.key, message.timestamp);
       }),
+    async log(changelog, { changed, counts }) {
+      for (const key of changed) {
+        value.writeUInt32BE(counts.get(key), 4);
+        // A key stays in the partition of its input, which has the same number of partitions and the same partitioner.
+        producer.produce(changelog, -1, value, Buffer.from(key, 'latin1'), Date.now());
+      }
+    },
     settled: async () => {},
     detach: async () => {},
   };
