@@ -26,6 +26,12 @@ export interface Serde<T> {
    * easier on the garbage collector than bytes, and serialize them when they go to the engine.
    */
   checkNumber?(value: T): void;
+  /**
+   * Of formats whose bytes name a schema that is kept elsewhere: what to await before the bytes from `start` to `end` can
+   * be deserialized; undefined when they can be now. Rejects when there is no answer: the record has to wait, and this
+   * is to be asked again. Bytes that name a schema that does not exist need nothing, and fail to deserialize.
+   */
+  prepare?(bytes: Buffer, start: number, end: number): Promise<void> | undefined;
   /** Optional batch forms; nulls pass through. */
   serializeBatch?(values: readonly (T | null)[]): (Buffer | null)[];
   deserializeBatch?(bytes: readonly (Buffer | null)[]): (T | null)[];

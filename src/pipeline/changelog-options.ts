@@ -1,3 +1,4 @@
+import type { StoreShape } from '../core/processor.js';
 import { reportUnknownKey } from './fields.js';
 import type { ChangelogOptions } from './model.js';
 import { parseDuration, parseSize } from './quantities.js';
@@ -5,8 +6,11 @@ import { type Reader, shownText } from './reader.js';
 import { DECIDED_OTHERWISE, expectedOf, TOPIC_OPTIONS } from './topic-options.js';
 import { type Entry, isNull, positionOf, type TreeNode } from './tree.js';
 
+/** What of a store decides how long its changelog keeps records. */
+type Keeping = { readonly [Key in 'type' | 'historyMs' | 'retentionMs']?: StoreShape[Key] | undefined };
+
 /** `changelog: false`, or options of the topic by Kafka's names (S3). `true` says what is so anyway. */
-export function readChangelog(node: TreeNode | undefined, reader: Reader): ChangelogOptions | false | undefined {
+export function readChangelog(node: TreeNode | undefined, store: Keeping, reader: Reader): ChangelogOptions | false | undefined {
   if (node === undefined) return undefined;
   if (node.kind === 'scalar') {
     const literal = reader.literal(node);
@@ -16,13 +20,13 @@ export function readChangelog(node: TreeNode | undefined, reader: Reader): Chang
   if (node.kind !== 'map') return reader.wrongType(node, 'changelog', 'false, or a map of options for its topic');
   const options: Record<string, string> = {};
   for (const [name, entry] of node.entries) {
-    const value = readOption(name, entry, reader);
+    const value = readOption(name, entry, store, reader);
     if (value !== undefined) options[name] = value;
   }
   return options;
 }
 
-function readOption(name: string, { key, value }: Entry, reader: Reader): string | undefined {
+function readOption(name: string, { key, value }: Entry, store: Keeping, reader: Reader): string | undefined {
   if (name.startsWith('x-')) return undefined;
   const { diagnostics } = reader;
   if (Object.hasOwn(DECIDED_OTHERWISE, name))
@@ -35,7 +39,12 @@ function readOption(name: string, { key, value }: Entry, reader: Reader): string
   const expected = literal === undefined ? 'one value' : expectedOf(kind, literal.text, literal.value);
   if (expected !== undefined) return reader.wrongType(value, `"${name}"`, expected, inKafkasUnit(name, value));
   const text = literal?.text ?? '';
-  return name === 'cleanup.policy' ? checkedPolicy(text, value, reader) : text;
+  const needed = keptFor(name, store);
+  if (needed !== undefined && Number(text) >= 0 && Number(text) < needed) {
+    const message = `with "${name}" below ${needed}, the broker would remove what the store still holds`;
+    return diagnostics.error(positionOf(value), 'changelog/option', message, `${name}: ${needed}`);
+  }
+  return name === 'cleanup.policy' ? checkedPolicy(text, value, isWindowed(store), reader) : text;
 }
 
 /** `7d` and `64MB` as Kafka writes them. */
@@ -45,10 +54,21 @@ function inKafkasUnit(name: string, node: TreeNode): string | undefined {
   return quantity === undefined ? undefined : `${name}: ${quantity}`;
 }
 
-/** Only compaction keeps the last value of every key, and nothing else may remove records of a key-value store (S3). */
-function checkedPolicy(text: string, node: TreeNode, reader: Reader): string | undefined {
+function isWindowed({ type }: Keeping): boolean {
+  return type === 'window' || type === 'session';
+}
+
+/** The least that an option may say, for what the store is to find in its changelog (S3). */
+function keptFor(option: string, store: Keeping): number | undefined {
+  if (option === 'min.compaction.lag.ms' && store.type === 'versioned') return store.historyMs;
+  return option === 'retention.ms' && isWindowed(store) ? store.retentionMs : undefined;
+}
+
+/** Only compaction keeps the last value of every key; beside it records of windows and sessions may go when they are old, and no others (S3). */
+function checkedPolicy(text: string, node: TreeNode, windowed: boolean, reader: Reader): string | undefined {
   const policies = text.split(',').map((policy) => policy.trim());
   if (policies.every((policy) => policy === 'compact')) return 'compact';
+  if (windowed && policies.includes('compact') && policies.every((policy) => policy === 'compact' || policy === 'delete')) return 'compact,delete';
   const message = policies.includes('compact')
     ? 'with another policy beside compact, the broker would remove values that the store still holds'
     : 'without compact, the broker would remove values that the store still holds';

@@ -1,6 +1,9 @@
 import { Template } from '../core/expression.js';
 import type { Serde } from '../core/serde.js';
-import { formatNames, serdeFor } from '../serdes/formats.js';
+import type { FormatSpec } from '../serdes/format-spec.js';
+import { formatNames } from '../serdes/formats.js';
+import { msgpack } from '../serdes/msgpack.js';
+import { SerdeSet, type SerdeUse } from '../serdes/serde-set.js';
 import { TopologyBuilder } from '../topology/builder.js';
 import type { Topology } from '../topology/topology.js';
 import type { Arm, Flow, Output, Pipeline, Step, TopicInput } from './model.js';
@@ -16,7 +19,12 @@ export interface CompileOptions {
   readonly now?: () => number;
   /** false: no store gets a changelog or copies, for a cluster that cannot make topics. */
   readonly changelogs?: boolean;
+  /** Made from the pipeline's formats; without a registry unless given. To be opened before the topology runs. */
+  readonly serdes?: SerdeSet;
 }
+
+/** What passes between the tasks of one application has the values as steps have them: bytes, bigints and all. */
+const BETWEEN_TASKS = msgpack('msgpack as bigint', true);
 
 /**
  * Turns a pipeline that `loadPipeline` found sound into the topology that runs it. Nodes are named `<flow>-<id>`, sources `from-<topic>` and
@@ -32,12 +40,14 @@ class Compiler {
   private readonly nodeNames = new Set<string>();
   private readonly repartitions = new Set<string>();
   private readonly now: () => number;
+  private readonly serdes: SerdeSet;
 
   constructor(
     private readonly pipeline: Pipeline,
     private readonly options: CompileOptions,
   ) {
     this.now = options.now ?? Date.now;
+    this.serdes = options.serdes ?? new SerdeSet(pipeline.formats);
     this.builder = new TopologyBuilder(pipeline.name);
   }
 
@@ -79,8 +89,8 @@ class Compiler {
       this.builder.addSource({
         name,
         topics: [topic],
-        key: serde(key),
-        value: serde(value),
+        key: this.serde(key, 'read'),
+        value: this.serde(value, 'read'),
         timestamp: timestampExtractor(timestamp, this.now),
         start,
         position,
@@ -124,9 +134,18 @@ class Compiler {
 
   private connectStores(flow: Flow, step: Step, input: Stream): Readonly<Record<string, string>> {
     const fix = 'give the inputs one key format, or the store its own "key"';
-    const { connected, implied } = storesOf(step, `${flow.name}-${step.id}`, () => formatOf(input, 'key', step.position, fix));
+    const { connected, implied } = storesOf(step, `${flow.name}-${step.id}`, () => this.storeKey(formatOf(input, 'key', step.position, fix), step));
     for (const store of implied) this.addStore(store);
     return connected;
+  }
+
+  /** A key's bytes must stay the same while writers' schemas change. */
+  private storeKey(format: string, step: Step): string {
+    const spec = this.pipeline.formats.get(format);
+    const registered = spec !== undefined && 'subject' in spec && spec.subject !== undefined;
+    if (!registered) return format;
+    const finding = 'the keys of this step are in a schema registry’s format, and a store keeps its bytes by itself';
+    throw new CompileError('format/registry-store', step.position, finding, 'store: { key: json }');
   }
 
   private addStore(store: ImpliedStore): void {
@@ -163,8 +182,8 @@ class Compiler {
     }
     this.repartitions.add(name);
     const fix = 'give the inputs one format';
-    const keySerde = serde(formatOf(output, 'key', position, fix));
-    const valueSerde = serde(formatOf(output, 'value', position, fix));
+    const keySerde = this.betweenTasks(formatOf(output, 'key', position, fix));
+    const valueSerde = this.betweenTasks(formatOf(output, 'value', position, fix));
     return { ...output, parents: [this.builder.addRepartition({ name, key: keySerde, value: valueSerde, position }, output.parents)] };
   }
 
@@ -176,14 +195,25 @@ class Compiler {
         {
           name: this.uniqueNode(`${flow.name}-to-${'topic' in to ? to.topic : 'route'}`),
           to: 'topic' in to ? to : { topics: to.topics, route: to.route.evaluate },
-          key: serde(key ?? formatOf(stream, 'key', position, 'say which "key" format this output has')),
-          value: serde(value ?? formatOf(stream, 'value', position, 'say which "value" format this output has')),
+          key: this.serde(key ?? formatOf(stream, 'key', position, 'say which "key" format this output has'), 'write'),
+          value: this.serde(value ?? formatOf(stream, 'value', position, 'say which "value" format this output has'), 'write'),
           partitioner,
           position,
         },
         stream.parents,
       );
     }
+  }
+
+  private serde(format: string, use: SerdeUse): Serde<unknown> {
+    const found = this.serdes.get(format, use);
+    if (found) return found;
+    throw new RangeError(`no format "${format}"; there are ${formatNames.join(', ')}`);
+  }
+
+  /** A step before may have made values that the schema of the input has no room for. */
+  private betweenTasks(format: string): Serde<unknown> {
+    return hasSchema(this.pipeline.formats.get(format)) ? BETWEEN_TASKS : this.serde(format, 'write');
   }
 
   /** `name`, or `name-2` and so on where another node has it. */
@@ -195,8 +225,6 @@ class Compiler {
   }
 }
 
-function serde(format: string): Serde<unknown> {
-  const found = serdeFor(format);
-  if (found) return found;
-  throw new RangeError(`no format "${format}"; there are ${formatNames.join(', ')}`);
+function hasSchema(spec: FormatSpec | undefined): boolean {
+  return spec !== undefined && 'schema' in spec;
 }

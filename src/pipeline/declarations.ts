@@ -3,6 +3,7 @@ import type { ErrorPolicy } from '../core/policy.js';
 import type { ProcessorDefinition } from '../core/processor.js';
 import type { Partitioner } from '../topology/nodes.js';
 import type { ExpressionCompiler, ImpureCall } from './expression.js';
+import type { FormatTable } from './format-table.js';
 import type { Step, StoreSpec, TopicInput } from './model.js';
 import type { Reader } from './reader.js';
 
@@ -19,8 +20,7 @@ export interface PluginResolver {
 export interface Declarations {
   readonly reader: Reader;
   readonly expressions: ExpressionCompiler;
-  /** Names of the formats that this version has. */
-  readonly formats: readonly string[];
+  readonly formats: FormatTable;
   readonly processors: ReadonlyMap<string, ProcessorDefinition>;
   readonly plugins: PluginResolver;
   readonly topics: ReadonlyMap<string, TopicDeclaration>;

@@ -3,7 +3,6 @@ import type { Expression } from '../core/expression.js';
 import type { StartOffset } from '../topology/nodes.js';
 import { checkName, type Declarations, type TopicDeclaration } from './declarations.js';
 import type { Fields } from './fields.js';
-import { readFormat } from './format-names.js';
 import { INPUT_KEYS, TOPIC_KEYS } from './keys.js';
 import type { Input, TopicInput } from './model.js';
 import { parseDuration, parseInstant } from './quantities.js';
@@ -46,7 +45,7 @@ function hasUnread(node: TreeNode): boolean {
 }
 
 function readNamed(node: TreeNode, declarations: Declarations, reading: Reading): Input | undefined {
-  const { reader } = declarations;
+  const { reader, formats } = declarations;
   const position = positionOf(node);
   const name = reader.text(node, 'from');
   if (name === undefined) return undefined;
@@ -55,7 +54,15 @@ function readNamed(node: TreeNode, declarations: Declarations, reading: Reading)
   const declared = declarations.topics.get(name);
   const topic = checkName(declared?.topic ?? name, 'the name of a topic', position, reader);
   if (topic === undefined) return undefined;
-  return { kind: 'topic', key: 'string', value: 'json', start: 'earliest', timestamp: 'record', ...declared, ...reading, topic, position };
+  const said = { key: 'string', value: 'json', start: 'earliest', timestamp: 'record', ...declared, ...reading } as const;
+  return {
+    ...said,
+    kind: 'topic',
+    key: formats.at(topic, 'key', said.key) ?? said.key,
+    value: formats.at(topic, 'value', said.value) ?? said.value,
+    topic,
+    position,
+  };
 }
 
 /** `topics:` by name. */
@@ -77,10 +84,10 @@ export function readTopics(node: TreeNode | undefined, declarations: Omit<Declar
 }
 
 function readReading(fields: Fields<'key' | 'value' | 'start' | 'timestamp'>, declarations: Declarations): Reading {
-  const { reader, formats } = declarations;
+  const { formats } = declarations;
   const reading = {
-    key: readFormat(fields.get('key'), 'key', formats, reader),
-    value: readFormat(fields.get('value'), 'value', formats, reader),
+    key: formats.read(fields.get('key'), 'key', 'topic'),
+    value: formats.read(fields.get('value'), 'value', 'topic'),
     start: readStart(fields.get('start'), declarations),
     timestamp: readTimestamp(fields.get('timestamp'), declarations),
   };

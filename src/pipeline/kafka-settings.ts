@@ -1,6 +1,7 @@
 import { KAFKA_KEYS, OWNED_PROPERTIES, SASL_KEYS, TLS_KEYS } from './keys.js';
 import type { KafkaSettings } from './model.js';
 import { listed, type Reader } from './reader.js';
+import { readRegistry } from './registry-settings.js';
 import { positionOf, type TreeNode } from './tree.js';
 
 /** `host:port`, or a map. No message shows a password, a key, or what came from a variable. */
@@ -8,15 +9,18 @@ export function readKafka(node: TreeNode, reader: Reader): KafkaSettings | undef
   const position = positionOf(node);
   if (node.kind !== 'map') {
     const brokers = readBrokers(node, reader);
-    return brokers === undefined ? undefined : { brokers, position, sasl: undefined, tls: undefined, client: {}, transactionTimeoutMs: TRANSACTION_TIMEOUT_MS };
+    return brokers === undefined
+      ? undefined
+      : { brokers, position, sasl: undefined, tls: undefined, registry: undefined, client: {}, transactionTimeoutMs: TRANSACTION_TIMEOUT_MS };
   }
   const fields = reader.fields(node, KAFKA_KEYS, 'kafka');
   const brokers = readBrokers(fields?.get('brokers'), reader);
   const sasl = readSasl(fields?.get('sasl'), reader);
   const tls = readTls(fields?.get('tls'), reader);
+  const registry = readRegistry(fields?.get('registry'), reader);
   const client = readClient(fields?.get('client'), reader);
   const transactionTimeoutMs = readTransactionTimeout(clientProperty(node, 'transaction.timeout.ms'), reader) ?? TRANSACTION_TIMEOUT_MS;
-  return brokers === undefined ? undefined : { brokers, position, sasl, tls, client, transactionTimeoutMs };
+  return brokers === undefined ? undefined : { brokers, position, sasl, tls, registry, client, transactionTimeoutMs };
 }
 
 /** What stands under `client` for one property of librdkafka. */

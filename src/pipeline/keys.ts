@@ -33,8 +33,14 @@ export const KAFKA_KEYS = {
   brokers: { description: 'host:port of some brokers, with commas between them', required: true },
   sasl: { description: 'how to log in' },
   tls: { description: 'true, or PEM texts' },
-  registry: { description: 'schema registry', notYet: true },
+  registry: { description: 'schema registry: its URL, or a map with url, username and password' },
   client: { description: "librdkafka's own properties, by their names" },
+} as const satisfies KeyTable;
+
+export const REGISTRY_KEYS = {
+  url: { description: 'http:// or https://, host and port', required: true },
+  username: { description: 'who logs in, by basic authentication' },
+  password: { description: 'better from a file (passwordFile) or a variable', secret: true },
 } as const satisfies KeyTable;
 
 export const SASL_KEYS = {
@@ -94,19 +100,28 @@ export const OUTPUT_KEYS = {
 
 export const FORMAT_KEYS = {
   format: { description: 'name of the format', required: true },
-  subject: { description: 'subject in the schema registry', notYet: true },
-  schema: { description: 'schema file', notYet: true },
-  as: { description: 'bigint', notYet: true },
+  schema: { description: 'schema file of avro, protobuf or json-schema, from the directory of the pipeline file' },
+  subject: { description: 'subject in the schema registry; without a schema file, <topic>-key or <topic>-value by default' },
+  message: { description: 'of protobuf: the message, where the file has several' },
+  as: { description: 'bigint: integers of 64 bits are bigints, in int64, avro, protobuf and msgpack' },
+} as const satisfies KeyTable;
+
+export const WINDOWED_KEYS = {
+  windowed: { description: 'format of the key inside', required: true },
+  size: { description: 'length of the windows, which then have an end when they are read' },
+  session: { description: 'true: the window is a session, whose end is in the key' },
 } as const satisfies KeyTable;
 
 export const STORE_KEYS = {
-  type: { description: 'what it holds: key-value' },
+  type: { description: 'key-value (default), timestamped, versioned, window or session' },
   engine: { description: 'leveldb (default), memory, or ./file.js#name' },
   key: { description: 'format of the keys, string by default' },
   value: { description: 'format of the values, json by default' },
   changelog: { description: 'false: the store is kept on this machine only; or options of its topic' },
-  ttl: { description: 'how long an entry lives, in event time', notYet: true },
-  history: { description: 'how far back versions are kept', notYet: true },
+  ttl: { description: 'of a key-value store: how long an entry lives, in event time' },
+  history: { description: 'of a versioned store: how far back versions are kept and late ones taken' },
+  retention: { description: 'of a window or session store: how long windows stay after their start, or sessions after their end, in event time' },
+  size: { description: 'of a window store: how long a window is' },
   standby: { description: 'how many other instances keep a copy, 0 by default' },
 } as const satisfies KeyTable;
 

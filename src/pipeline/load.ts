@@ -2,6 +2,7 @@ import { readFile as readFromDisk } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { ProcessorDefinition } from '../core/processor.js';
 import type { StoreEngine } from '../core/store.js';
+import { loadSchemaLanguages, schemaFormats } from '../serdes/schema-languages.js';
 import type { Partitioner } from '../topology/nodes.js';
 import { checkName, type Declarations, type PluginResolver } from './declarations.js';
 import { type Diagnostic, Diagnostics } from './diagnostics.js';
@@ -13,6 +14,7 @@ import { type Fields, readFields } from './fields.js';
 import { type FileAccess, readFileKeys } from './file-keys.js';
 import { checkFlows } from './flow-checks.js';
 import { readFlows } from './flows.js';
+import { FormatTable } from './format-table.js';
 import { checkGuarantee } from './guarantee-checks.js';
 import { readTopics } from './inputs.js';
 import { checkInternalTopics } from './internal-topics.js';
@@ -64,8 +66,14 @@ export async function loadPipeline(files: readonly string[], options: LoadOption
   }
   const merged =
     diagnostics.errorCount > 0 ? undefined : trees.reduce<TreeNode | undefined>((earlier, later) => (earlier ? mergeTrees(earlier, later) : later), undefined);
+  await loadSchemaLanguages(schemaFormatsIn([...trees.map(({ source }) => source.text), ...Object.values(options.env)]));
   const pipeline = merged?.kind === 'map' ? await readPipeline(merged, { ...options, readFile }, files, diagnostics) : undefined;
   return { pipeline: diagnostics.errorCount > 0 ? undefined : pipeline, diagnostics: diagnostics.sorted(files) };
+}
+
+/** The formats with a schema that texts speak of, in whatever way. */
+function schemaFormatsIn(texts: readonly (string | undefined)[]): string[] {
+  return schemaFormats.filter((format) => texts.some((text) => text?.includes(format)));
 }
 
 function reportUnreadable(file: string, error: unknown, diagnostics: Diagnostics): undefined {
@@ -85,12 +93,15 @@ async function readPipeline(
   files: readonly string[],
   diagnostics: Diagnostics,
 ): Promise<Pipeline | undefined> {
-  const { env: variables, processors, formats, readFile } = options;
+  const { env: variables, processors, readFile } = options;
   const reader = new Reader(diagnostics, variables);
   const top = await withFileKeys(tree, { readFile, variables, diagnostics });
   const env = readEnv(top, reader);
   const deadLetter = readDeadLetter(top, reader);
   const byDefault = defaultErrorPolicy(deadLetter);
+  const kafkaNode = top.get('kafka');
+  const kafka = kafkaNode && readKafka(kafkaNode, reader);
+  const formats = new FormatTable(options.formats, reader, kafkaNode?.kind === 'map' && kafkaNode.entries.has('registry'));
   const stores = readStores(top.get('stores'), formats, reader);
   const base = {
     reader,
@@ -105,8 +116,6 @@ async function readPipeline(
   const declarations: Declarations = { ...base, topics: readTopics(top.get('topics'), base) };
   const name = checkName(reader.text(top.get('name'), 'name'), '"name"', positionOf(top.get('name') ?? tree), reader);
   const guarantee = reader.word(top.get('guarantee'), 'guarantee', GUARANTEES) ?? 'at-least-once';
-  const kafkaNode = top.get('kafka');
-  const kafka = kafkaNode && readKafka(kafkaNode, reader);
   const found = await readFlows(top, declarations);
   checkFlows(found, { stores: [...stores.values()], deadLetter, diagnostics });
   const settings = {
@@ -123,7 +132,19 @@ async function readPipeline(
   const tests = readTests(top.get('tests'), found.flows, declarations, files);
   if (name === undefined || kafka === undefined || diagnostics.errorCount > 0) return undefined;
   checkInternalTopics({ name, position, flows: found.flows, stores: [...stores.values()], deadLetter }, diagnostics);
-  return { name, position, kafka, guarantee, onError: base.onError, deadLetter, ...settings, stores: [...stores.values()], flows: found.flows, tests };
+  return {
+    name,
+    position,
+    kafka,
+    guarantee,
+    onError: base.onError,
+    deadLetter,
+    ...settings,
+    stores: [...stores.values()],
+    formats: formats.specs,
+    flows: found.flows,
+    tests,
+  };
 }
 
 /** The top of the file, with what `xxxFile` keys name read in. */

@@ -1,6 +1,8 @@
 import type { Expression, Position } from '../core/expression.js';
 import type { ErrorPolicy } from '../core/policy.js';
 import type { ProcessorDefinition } from '../core/processor.js';
+import type { StoreType } from '../core/store.js';
+import type { FormatSpec } from '../serdes/format-spec.js';
 import type { Partitioner, StartOffset } from '../topology/nodes.js';
 
 /** A pipeline file, loaded, merged, checked and with every default filled in. */
@@ -19,6 +21,8 @@ export interface Pipeline {
   /** Bound of clean cache entries over all stores of the process, in bytes. */
   readonly cacheBytes: number;
   readonly stores: readonly StoreSpec[];
+  /** What formats say beyond their names, by the names that inputs, outputs and stores have. */
+  readonly formats: ReadonlyMap<string, FormatSpec>;
   /** In the order of the file; a one-flow file has one, named `main`. */
   readonly flows: readonly Flow[];
   readonly tests: readonly PipelineTest[];
@@ -33,10 +37,18 @@ export interface KafkaSettings {
   readonly sasl: { readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'; readonly username: string; readonly password: string } | undefined;
   /** undefined: plaintext; PEM texts, all optional. */
   readonly tls: { readonly ca?: string; readonly cert?: string; readonly key?: string; readonly keyPassword?: string } | undefined;
+  /** Where schemas are; undefined: in files only. */
+  readonly registry: RegistrySettings | undefined;
   /** librdkafka properties by name. */
   readonly client: Readonly<Record<string, string | number | boolean>>;
   /** After so long the broker aborts an open transaction (C3): `transaction.timeout.ms` of `client`, in milliseconds. */
   readonly transactionTimeoutMs: number;
+}
+
+export interface RegistrySettings {
+  /** Without a slash at its end. */
+  readonly url: string;
+  readonly login: { readonly username: string; readonly password: string } | undefined;
 }
 
 export interface BatchSettings {
@@ -59,6 +71,12 @@ export interface CommitSettings {
 
 export interface StoreSpec {
   readonly name: string;
+  readonly type: StoreType;
+  /** Times of the type, in milliseconds, as in a StoreDefinition. */
+  readonly ttlMs?: number | undefined;
+  readonly historyMs?: number | undefined;
+  readonly retentionMs?: number | undefined;
+  readonly windowSizeMs?: number | undefined;
   readonly engine: string;
   readonly key: string;
   readonly value: string;

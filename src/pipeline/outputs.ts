@@ -1,6 +1,5 @@
 import { ConfigError, messageOf } from '../core/errors.js';
 import { checkName, type Declarations } from './declarations.js';
-import { readFormat } from './format-names.js';
 import { OUTPUT_KEYS } from './keys.js';
 import type { Output } from './model.js';
 import { positionOf, type TreeNode } from './tree.js';
@@ -19,15 +18,15 @@ export async function readOutputs(node: TreeNode, declarations: Declarations): P
 function readShort(node: TreeNode, declarations: Declarations): Output | undefined {
   const topic = readTopic(node, declarations);
   if (topic === undefined) return undefined;
-  return { to: { topic: topic.topic }, key: topic.key, value: topic.value, partitioner: 'murmur2', position: positionOf(node) };
+  return { to: { topic: topic.topic }, ...formatsAt(topic.topic, topic.key, topic.value, declarations), partitioner: 'murmur2', position: positionOf(node) };
 }
 
 async function readLong(node: TreeNode, declarations: Declarations): Promise<Output | undefined> {
   const { reader, formats, expressions } = declarations;
   const fields = reader.fields(node, OUTPUT_KEYS, 'to');
   if (fields === undefined) return undefined;
-  const key = readFormat(fields.get('key'), 'key', formats, reader);
-  const value = readFormat(fields.get('value'), 'value', formats, reader);
+  const key = formats.read(fields.get('key'), 'key', 'topic');
+  const value = formats.read(fields.get('value'), 'value', 'topic');
   const partitioner = (await readPartitioner(fields.get('partitioner'), declarations)) ?? 'murmur2';
   const routeNode = fields.get('route');
   const topicNode = fields.get('topic');
@@ -42,7 +41,14 @@ async function readLong(node: TreeNode, declarations: Declarations): Promise<Out
       );
     if (topicNode === undefined) return reader.diagnostics.error(positionOf(node), 'schema/required', '"topic" is missing: what to write');
     const topic = readTopic(topicNode, declarations);
-    return topic && { to: { topic: topic.topic }, key: key ?? topic.key, value: value ?? topic.value, partitioner, position: positionOf(node) };
+    return (
+      topic && {
+        to: { topic: topic.topic },
+        ...formatsAt(topic.topic, key ?? topic.key, value ?? topic.value, declarations),
+        partitioner,
+        position: positionOf(node),
+      }
+    );
   }
   if (topicNode !== undefined)
     return reader.diagnostics.error(fields.keyPosition('topic'), 'schema/both-forms', '"topic" and "route" exclude each other; keep one');
@@ -52,7 +58,13 @@ async function readLong(node: TreeNode, declarations: Declarations): Promise<Out
   if (allowed.kind === 'list' && allowed.items.length === 0)
     return reader.diagnostics.error(positionOf(allowed), 'schema/empty', '"topics" must name a topic that the route may give');
   const topics = (reader.list(allowed, 'topics')?.items ?? []).map((item) => readTopic(item, declarations)?.topic).filter((topic) => topic !== undefined);
+  formats.anywhere(fields.get('key'), key);
+  formats.anywhere(fields.get('value'), value);
   return route && { to: { route, topics }, key, value, partitioner, position: positionOf(node) };
+}
+
+function formatsAt(topic: string, key: string | undefined, value: string | undefined, { formats }: Declarations): Pick<Output, 'key' | 'value'> {
+  return { key: formats.at(topic, 'key', key), value: formats.at(topic, 'value', value) };
 }
 
 interface NamedTopic {

@@ -47,7 +47,17 @@ export class StepSettings {
   store(): Step['store'] {
     const node = this.get('store');
     if (node === undefined) return undefined;
-    return node.kind === 'map' ? readStore(node, 'store', this.reading.formats, this.reading.reader) : this.declaredStore(node);
+    return node.kind === 'map' ? readStore(node, 'store', this.reading.formats, this.reading.reader, this.definition?.store ?? {}) : this.ownDeclared(node);
+  }
+
+  /** A declared store in the place of the step's own: of the type that the step works with. */
+  private ownDeclared(node: TreeNode): string | undefined {
+    const { reader, stores } = this.reading;
+    const name = this.declaredStore(node);
+    const type = name === undefined ? undefined : stores.get(name)?.type;
+    const wanted = this.definition?.store?.type ?? 'key-value';
+    if (type === undefined || type === wanted || this.operation === 'use') return name;
+    return reader.diagnostics.error(positionOf(node), 'store/type', `"${name}" is a ${type} store; "${this.operation}" keeps a ${wanted} one`);
   }
 
   stores(): string[] {

@@ -35,6 +35,11 @@ export function storesOf(step: Step, id: string, keyFormat: () => string): StepS
 function storeFrom(name: string, shape: StoreShape, given: Partial<StoreSpec> | undefined, keyFormat: () => string): ImpliedStore {
   return {
     name: given?.name ?? name,
+    type: given?.type ?? shape.type ?? 'key-value',
+    ttlMs: given?.ttlMs ?? shape.ttlMs,
+    historyMs: given?.historyMs ?? shape.historyMs,
+    retentionMs: given?.retentionMs ?? shape.retentionMs,
+    windowSizeMs: given?.windowSizeMs ?? shape.windowSizeMs,
     engine: given?.engine ?? shape.engine ?? 'leveldb',
     key: given?.key ?? shape.key ?? keyFormat(),
     value: given?.value ?? shape.value ?? 'json',

@@ -1,42 +1,44 @@
 import { dirname, resolve } from 'node:path';
+import type { StoreShape } from '../core/processor.js';
 import { readChangelog } from './changelog-options.js';
 import { checkName } from './declarations.js';
-import { readFormat } from './format-names.js';
+import type { FormatTable } from './format-table.js';
 import { STORE_KEYS } from './keys.js';
 import type { StoreSpec } from './model.js';
 import type { Reader } from './reader.js';
+import { readStoreType } from './store-types.js';
 import { isNull, positionOf, type TreeNode } from './tree.js';
 
-const LATER_TYPES = ['timestamped', 'versioned', 'window', 'session'];
 const ENGINES = ['leveldb', 'memory'] as const;
 /** A group has more instances than this nowhere. */
 const MOST_COPIES = 1000;
 
 /** `stores:` by name; formats default to string and json (S2, S15). */
-export function readStores(node: TreeNode | undefined, formats: readonly string[], reader: Reader): Map<string, StoreSpec> {
+export function readStores(node: TreeNode | undefined, formats: FormatTable, reader: Reader): Map<string, StoreSpec> {
   const stores = new Map<string, StoreSpec>();
   for (const [name, { key, value }] of reader.map(node, 'stores')?.entries ?? []) {
     if (name.startsWith('x-')) continue;
     const position = positionOf(key);
     checkName(name, 'the name of a store', position, reader);
     const spec = isNull(value) ? {} : readStore(value, `stores.${name}`, formats, reader);
-    stores.set(name, { engine: 'leveldb', key: 'string', value: 'json', changelog: {}, standby: 0, ...spec, name, position });
+    stores.set(name, { type: 'key-value', engine: 'leveldb', key: 'string', value: 'json', changelog: {}, standby: 0, ...spec, name, position });
   }
   return stores;
 }
 
-/** What is said about one store; what is not said is absent. */
-export function readStore(node: TreeNode, what: string, formats: readonly string[], reader: Reader): Partial<StoreSpec> {
+/** What is said about one store; what is not said is absent. `shape`: what the step wants that keeps it. */
+export function readStore(node: TreeNode, what: string, formats: FormatTable, reader: Reader, shape?: StoreShape): Partial<StoreSpec> {
   const fields = reader.fields(node, STORE_KEYS, what);
   if (fields === undefined) return {};
-  reader.word(fields.get('type'), 'type', ['key-value'], LATER_TYPES);
+  const type = readStoreType(fields, shape, reader);
   const engine = fields.get('engine');
   const spec = {
+    ...type,
     engine: readEngine(engine, reader),
     engineAt: engine && positionOf(engine),
-    key: readFormat(fields.get('key'), 'key', formats, reader),
-    value: readFormat(fields.get('value'), 'value', formats, reader),
-    changelog: readChangelog(fields.get('changelog'), reader),
+    key: formats.read(fields.get('key'), 'key', 'store'),
+    value: formats.read(fields.get('value'), 'value', 'store'),
+    changelog: readChangelog(fields.get('changelog'), { ...shape, ...defined(type) }, reader),
     standby: reader.integer(fields.get('standby'), 'standby', { min: 0, max: MOST_COPIES }),
     position: positionOf(node),
   };
@@ -44,7 +46,11 @@ export function readStore(node: TreeNode, what: string, formats: readonly string
     const message = 'a copy on another instance follows the changelog, and this store has none';
     reader.diagnostics.error(fields.keyPosition('standby'), 'store/standby-without-changelog', message, 'remove "changelog: false", or "standby"');
   }
-  return Object.fromEntries(Object.entries(spec).filter(([, value]) => value !== undefined));
+  return defined(spec);
+}
+
+function defined(settings: object): Partial<StoreSpec> {
+  return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
 }
 
 /** A plugin's file becomes a path from the root, since the pipeline file it stands in is not known later. */

@@ -12,7 +12,7 @@ const flag = (description: string): OptionDoc => ({ kind: 'boolean', description
 
 /** Options of a topic, as Kafka 4.1 names and types them (`LogConfig`). */
 export const TOPIC_OPTIONS = {
-  'cleanup.policy': { kind: 'list', description: 'compact, and nothing else for a key-value store' },
+  'cleanup.policy': { kind: 'list', description: 'compact; compact,delete for window and session stores' },
   'compression.gzip.level': integer('level of gzip'),
   'compression.lz4.level': integer('level of lz4'),
   'compression.type': { kind: 'text', description: 'producer, uncompressed, gzip, snappy, lz4 or zstd' },

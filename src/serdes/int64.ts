@@ -1,4 +1,7 @@
+import type { Serde } from '../core/serde.js';
 import { fixedWidth } from './fixed-width.js';
+import { beyondNumbers } from './integer64.js';
+import { mismatch, wrongLength } from './mismatch.js';
 
 const HALF = 2 ** 32;
 
@@ -18,9 +21,29 @@ export const int64Serde = fixedWidth({
   read(bytes) {
     const value = read32(bytes, 0) * HALF + (read32(bytes, 4) >>> 0);
     if (Number.isSafeInteger(value)) return value;
-    throw new RangeError(`the int64 ${bytes.readBigInt64BE()} is beyond 2^53 − 1, the largest integer that a number holds exactly`);
+    throw beyondNumbers(bytes.readBigInt64BE());
   },
 });
+
+/** The same with bigints; writes numbers too, as far as they are whole and exact. */
+export const bigint64Serde: Serde<bigint | number> = {
+  format: 'int64 as bigint',
+  serialize(value) {
+    const bytes = Buffer.allocUnsafe(8);
+    bytes.writeBigInt64BE(wholeOf(value));
+    return bytes;
+  },
+  deserialize(bytes) {
+    if (bytes.length !== 8) throw wrongLength('int64', 8, bytes);
+    return bytes.readBigInt64BE();
+  },
+};
+
+function wholeOf(value: unknown): bigint {
+  const whole = typeof value === 'bigint' ? value : Number.isSafeInteger(value) ? BigInt(value as number) : undefined;
+  if (whole !== undefined && whole === BigInt.asIntN(64, whole)) return whole;
+  throw mismatch('an integer of 64 bits', value);
+}
 
 /** The low 32 bits of `value`, in two's complement; by hand, twice as fast as writeInt32BE with its checks. */
 function write32(bytes: Buffer, value: number, at: number): void {

@@ -10,7 +10,8 @@ export function wrongLength(format: string, expected: number, bytes: Buffer): Ra
 
 const LONGEST = 40;
 
-function describe(value: unknown): string {
+/** What a value is, in few words and never whole. */
+export function describe(value: unknown): string {
   if (value === null || value === undefined) return String(value);
   if (typeof value === 'string') return `the string ${JSON.stringify(value.length > LONGEST ? `${value.slice(0, LONGEST)}…` : value)}`;
   if (typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean') return `the ${typeof value} ${value}`;

@@ -2,22 +2,28 @@ import { ConfigError, messageOf } from '../core/errors.js';
 import type { Header } from '../core/headers.js';
 import type { Serde } from '../core/serde.js';
 import type { Pipeline, TestRecord } from '../pipeline/model.js';
-import { serdeFor } from '../serdes/formats.js';
+import type { SerdeSet } from '../serdes/serde-set.js';
 import type { DriverRecord } from './topology-driver.js';
 
 /** The formats in which the pipeline reads a topic; string keys and json values for topics it does not read. */
-export function inputFormats(pipeline: Pipeline, topic: string): { key: Serde<unknown>; value: Serde<unknown> } {
+export function inputFormats(pipeline: Pipeline, topic: string, serdes: SerdeSet): { key: Serde<unknown>; value: Serde<unknown> } {
   const input = pipeline.flows.flatMap((flow) => flow.from).find((one) => one.kind === 'topic' && one.topic === topic);
   const [key, value] = input?.kind === 'topic' ? [input.key, input.value] : ['string', 'json'];
-  return { key: formatNamed(key), value: formatNamed(value) };
+  return { key: formatNamed(key, serdes), value: formatNamed(value, serdes) };
+}
+
+/** Opens the serdes for what samples of these topics need: schemas that are written, and not only read. */
+export async function openForSamples(pipeline: Pipeline, topics: Iterable<string>, serdes: SerdeSet): Promise<void> {
+  for (const topic of topics) inputFormats(pipeline, topic, serdes);
+  await serdes.open();
 }
 
 /**
  * The records that one entry of a `tests:` block or of a data file stands for, as they would lie in the topic:
  * `times` repeats it, `every` apart. `now` is the time of an entry without `at`, in epoch milliseconds.
  */
-export function encodeSample(pipeline: Pipeline, topic: string, sample: TestRecord, now: number): DriverRecord[] {
-  const formats = inputFormats(pipeline, topic);
+export function encodeSample(pipeline: Pipeline, topic: string, sample: TestRecord, now: number, serdes: SerdeSet): DriverRecord[] {
+  const formats = inputFormats(pipeline, topic, serdes);
   const first = sample.at ?? now;
   const encoded: Omit<DriverRecord, 'timestamp'> = {
     key: bytesOf(formats.key, sample.key, topic, 'key'),
@@ -37,8 +43,8 @@ function bytesOf(serde: Serde<unknown>, data: unknown, topic: string, field: str
   }
 }
 
-function formatNamed(name: string): Serde<unknown> {
-  const serde = serdeFor(name);
+function formatNamed(name: string, serdes: SerdeSet): Serde<unknown> {
+  const serde = serdes.get(name, 'write');
   if (!serde) throw new ConfigError('format/unknown', `there is no format "${name}"`);
   return serde;
 }

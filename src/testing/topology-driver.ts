@@ -15,7 +15,7 @@ import { EngineMetrics } from '../runtime/metrics.js';
 import { Task } from '../runtime/task.js';
 import { inputsOf } from '../runtime/task-graph.js';
 import { TaskState } from '../runtime/task-state.js';
-import { serdeFor } from '../serdes/formats.js';
+import { SerdeSet } from '../serdes/serde-set.js';
 import { memoryEngine } from '../stores/memory.js';
 import type { Topology } from '../topology/topology.js';
 import { ManualClock } from './manual-clock.js';
@@ -33,6 +33,8 @@ export interface DriverRecord {
 }
 
 export interface DriverOptions {
+  /** Those that the topology was compiled with, where its stores have formats with schemas. */
+  readonly serdes?: SerdeSet;
   /** Most records in a batch; B3 says that results do not depend on it. Default: no bound. */
   readonly batchSize?: number;
   /** Partitions of topics; default 1 for each. */
@@ -155,6 +157,7 @@ export class TopologyDriver {
 
   private async openTasks(): Promise<void> {
     const { topology, options } = this;
+    const serdes = options.serdes ?? new SerdeSet(new Map());
     const count = (topic: string): number => this.partitionCount(topic);
     for (const subtopology of topology.subtopologies) {
       const stores = subtopology.stores.map((name) => topology.stores.get(name)).filter((store) => store !== undefined);
@@ -166,7 +169,7 @@ export class TopologyDriver {
           directory: '',
           stores,
           engines,
-          serdeFor,
+          serdeFor: (format) => serdes.get(format),
           cache: new CacheBudget(64e6),
           logger,
         });
@@ -186,6 +189,7 @@ export class TopologyDriver {
           logger,
           metrics: new EngineMetrics(noMetrics),
           sleep: async (ms) => this.clock.advance(ms),
+          commits: { now: async () => {}, beforeMore: () => undefined },
         });
         await task.init();
         this.tasks.push(task);
@@ -213,6 +217,7 @@ export class TopologyDriver {
     }
     const { batchSize = Number.POSITIVE_INFINITY } = this.options;
     for (let queue = task.nextQueue(() => true); queue; queue = task.nextQueue(() => true)) {
+      await queue.prepare(batchSize);
       await task.runBatch(queue, batchSize);
       worked = true;
     }

@@ -31,11 +31,6 @@ const rows: readonly (readonly [name: string, file: string, ...said: string[]])[
     withSteps('- join: customers', '  as: customer'),
     '4:5: error step/not-yet: "join" is part of the language but not of this version',
   ],
-  [
-    'a format of a later version',
-    'name: a\nkafka: h:1\nfrom: { topic: a, value: avro }\nto: b\n',
-    '3:26: error format/not-yet: "avro" is part of the language but not of this version',
-  ],
   ['emit: final', withSteps('- count:', '  emit: final'), '5:11: error emit/not-yet: "emit: final" is part of the language but not of this version'],
   [
     'order: timestamp',

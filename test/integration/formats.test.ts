@@ -1,0 +1,183 @@
+import { execFile } from 'node:child_process';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import avsc from 'avsc';
+import { afterAll, beforeAll, describe, expect, inject, it, onTestFinished } from 'vitest';
+import { RegistryServer } from '../registry/registry-server.js';
+import { DaemonProcess } from './daemon-process.js';
+import { eventually } from './eventually.js';
+import { KafkaData } from './kafka-data.js';
+import { Scratch, unique } from './scratch.js';
+
+const brokers = inject('brokers');
+let kafka: KafkaData;
+
+beforeAll(async () => {
+  kafka = await KafkaData.connect(brokers);
+});
+afterAll(() => kafka.close());
+
+const order = (...more: object[]) => ({ type: 'record', name: 'Order', fields: [{ name: 'id', type: 'string' }, { name: 'cents', type: 'long' }, ...more] });
+const V1 = order();
+const V2 = order({ name: 'country', type: 'string', default: 'FR' });
+const INVOICE = { type: 'object', properties: { total: { type: 'number' } }, required: ['total'] };
+
+/** As a client writes that knows nothing of ours. */
+function framed(id: number, schema: object, value: unknown): Buffer {
+  const head = Buffer.alloc(5);
+  head.writeUInt32BE(id, 1);
+  return Buffer.concat([head, avsc.Type.forSchema(schema as avsc.Schema).toBuffer(value)]);
+}
+
+async function registryServer(login?: { username: string; password: string }): Promise<RegistryServer> {
+  const registry = await RegistryServer.start(login);
+  onTestFinished(() => registry.close());
+  return registry;
+}
+
+interface Setup {
+  readonly registry: RegistryServer;
+  readonly login?: string;
+  readonly reader?: string;
+  readonly more?: string;
+}
+
+/** A pipeline from avro to json-schema; resolves to its file and its topics. */
+async function invoices({ registry, login = '', reader = '', more = '' }: Setup) {
+  const scratch = new Scratch();
+  const [name, from, to] = [unique('invoices'), await kafka.createTopic(unique('orders')), await kafka.createTopic(unique('made'))];
+  scratch.file('invoice.json', JSON.stringify(INVOICE));
+  scratch.file('order.avsc', JSON.stringify(V2));
+  const file = scratch.file(
+    'p.yaml',
+    `name: ${name}
+kafka: { brokers: "${brokers}", registry: { url: "${registry.url}"${login} } }
+${more}
+from: { topic: ${from}, value: { format: avro, subject: ${from}-value${reader} } }
+steps:
+  - map: { id: value.id, total: value.cents / 100, country: "value.country ?? 'none'" }
+to: { topic: ${to}, value: { format: json-schema, subject: ${to}-value, schema: ./invoice.json } }
+`,
+  );
+  return { name, from, to, file, stateDir: scratch.path('state') };
+}
+
+/** What was written, without the frame. */
+async function written(topic: string): Promise<unknown[]> {
+  return (await kafka.read(topic)).map(({ value }) => JSON.parse(String(value?.subarray(5))));
+}
+
+describe('avro with the number of a schema in front', () => {
+  it('is read, mapped and written as json-schema, while a writer’s schema evolves', async () => {
+    const registry = await registryServer({ username: 'ada', password: 's3cret' });
+    const { name, from, to, file, stateDir } = await invoices({ registry, login: ', username: ada, password: s3cret', reader: ', schema: ./order.avsc' });
+    const one = registry.add(`${from}-value`, V1);
+    await kafka.produce(
+      from,
+      [...Array(500).keys()].map((i) => ({ key: `k${i}`, value: framed(one, V1, { id: `o${i}`, cents: i }) })),
+    );
+    const daemon = await DaemonProcess.ready([file], { stateDir });
+    await kafka.untilCommitted(name, from);
+    const first = await written(to);
+    expect(first).toHaveLength(500);
+    expect(first[499]).toEqual({ id: 'o499', total: 4.99, country: 'FR' });
+
+    const two = registry.add(`${from}-value`, V2);
+    const value = { id: 'new', cents: 100, country: 'DE' };
+    await kafka.produce(from, [{ value: framed(two, V2, value) }, { value: framed(one, V1, { id: 'old', cents: 200 }) }]);
+    await kafka.untilCommitted(name, from);
+    expect((await written(to)).slice(500)).toEqual([
+      { id: 'new', total: 1, country: 'DE' },
+      { id: 'old', total: 2, country: 'FR' },
+    ]);
+    // The number in front of what was written is that of our own schema, which the daemon registered.
+    const [output] = await kafka.read(to);
+    const invoice = registry.add(`${to}-value`, INVOICE, 'JSON');
+    expect(output?.value?.subarray(0, 5)).toEqual(Buffer.from([0, 0, 0, 0, invoice]));
+    expect(registry.requests.filter((request) => request === `GET /schemas/ids/${two}`)).toHaveLength(1);
+    expect(await daemon.stop()).toEqual({ code: 0, signal: null });
+  });
+
+  it('waits while the registry is down, and nothing is skipped', async () => {
+    const registry = await registryServer();
+    const { name, from, to, file, stateDir } = await invoices({ registry, more: 'onError: skip' });
+    const one = registry.add(`${from}-value`, V1);
+    const daemon = await DaemonProcess.ready([file], { stateDir });
+    await kafka.produce(from, [{ value: framed(one, V1, { id: 'a', cents: 1 }) }]);
+    await kafka.untilCommitted(name, from);
+    const two = registry.add(`${from}-value`, V2);
+    await registry.close();
+    await kafka.produce(from, [{ value: framed(two, V2, { id: 'b', cents: 2, country: 'DE' }) }, { value: framed(one, V1, { id: 'c', cents: 3 }) }]);
+    await daemon.until('a record that waits', () => daemon.log.some((line) => line.code === 'registry/unreachable' && line.msg.includes('records wait')));
+    expect(await written(to)).toHaveLength(1);
+    await registry.open();
+    await kafka.untilCommitted(name, from);
+    expect((await written(to)).map((value) => (value as { id: string }).id)).toEqual(['a', 'b', 'c']);
+    expect(await daemon.stop()).toEqual({ code: 0, signal: null });
+  });
+
+  it('is an error of the record where there is no schema of that number, and where a value does not fit', async () => {
+    const registry = await registryServer();
+    const dead = await kafka.createTopic(unique('dead'));
+    const { name, from, to, file, stateDir } = await invoices({ registry, more: `deadLetter: ${dead}` });
+    const one = registry.add(`${from}-value`, V1);
+    await kafka.produce(from, [{ value: framed(4711, V1, { id: 'a', cents: 1 }) }, { value: '{"id":"a"}' }, { value: framed(one, V1, { id: 'b', cents: 1 }) }]);
+    const daemon = await DaemonProcess.ready([file], { stateDir });
+    await kafka.untilCommitted(name, from);
+    expect(await written(to)).toEqual([{ id: 'b', total: 0.01, country: 'none' }]);
+    const letters = await kafka.read(dead);
+    const said = letters.map(({ headers = [] }) => Object.values(Object.assign({}, ...headers)).join(' '));
+    expect(said[0]).toContain('the schema registry has no schema with the number 4711');
+    expect(said[1]).toContain('the bytes do not begin with a zero and the number of a schema');
+    expect(letters).toHaveLength(2);
+    expect(await daemon.stop()).toEqual({ code: 0, signal: null });
+  });
+});
+
+describe('a registry at the start', () => {
+  it('is not asked by check', async () => {
+    const registry = await registryServer();
+    const { file } = await invoices({ registry });
+    const { stdout } = await promisify(execFile)(process.execPath, [path.resolve(import.meta.dirname, '../../dist/kstreamd.cjs'), 'check', file]);
+    expect(stdout).toContain('ok');
+    expect(registry.requests).toEqual([]);
+  });
+
+  it('that is down is waited for, then exit 3 with what to do', async () => {
+    const registry = await registryServer();
+    const { from, file, stateDir } = await invoices({ registry });
+    registry.add(`${from}-value`, V1);
+    await registry.close();
+    const late = new DaemonProcess([file], { stateDir });
+    await eventually('a first try', () => late.log.some((line) => line.code === 'registry/unreachable'));
+    await registry.open();
+    await late.until('ready', async () => (await late.get('/ready'))?.status === 200);
+    expect(await late.stop()).toEqual({ code: 0, signal: null });
+    await registry.close();
+    const never = new DaemonProcess([file], { stateDir });
+    expect(await never.exited).toEqual({ code: 3, signal: null });
+    expect(never.said.join('\n')).toContain('registry/unreachable');
+    expect(never.said.join('\n')).toContain('Start the registry, or correct kafka.registry.');
+  });
+
+  it('that lacks the subject, or refuses the schema or the login, ends the start', async () => {
+    const registry = await registryServer({ username: 'ada', password: 's3cret' });
+    const login = ', username: ada, password: s3cret';
+    const missing = await invoices({ registry, login });
+    const without = new DaemonProcess([missing.file], { stateDir: missing.stateDir });
+    expect((await without.exited).code).toBe(2);
+    expect(without.said.join('\n')).toContain(`registry/unknown-subject: the schema registry has no subject "${missing.from}-value"`);
+
+    const refused = await invoices({ registry, login, reader: ', schema: ./order.avsc' });
+    registry.frozen.add(`${refused.to}-value`);
+    const incompatible = new DaemonProcess([refused.file], { stateDir: refused.stateDir });
+    expect((await incompatible.exited).code).toBe(2);
+    expect(incompatible.said.join('\n')).toContain('registry/incompatible');
+
+    const wrong = await invoices({ registry, login: ', username: ada, password: wr0ng' });
+    const stranger = new DaemonProcess([wrong.file], { stateDir: wrong.stateDir });
+    expect((await stranger.exited).code).toBe(3);
+    expect(stranger.said.join('\n')).toContain('registry/refused');
+    expect([...stranger.said, ...stranger.log.map((line) => JSON.stringify(line))].join('\n')).not.toContain('wr0ng');
+  });
+});
