@@ -5,6 +5,7 @@ import type { Logger } from '../../core/logger.js';
 import type { RawBatch } from '../../core/raw-batch.js';
 import { type LogEnd, partitionKey, type TopicAdmin, type TopicPartition } from '../../core/transport.js';
 import type { EngineMetrics } from '../metrics.js';
+import type { RowsOfChangelog } from '../stores/store-kind.js';
 import type { ChangelogReader, ChangelogTaker } from './changelog-reader.js';
 import { Chunk } from './chunk.js';
 import type { SharedStorage } from './shared-storage.js';
@@ -23,6 +24,8 @@ export interface Changelog extends TopicPartition {
   readonly store: string;
   /** `delete.retention.ms` of the topic; 7 days, as it is created with, unless told. */
   readonly deleteRetentionMs?: number | undefined;
+  /** How its records become the store's rows; undefined where they are the rows. */
+  readonly rows?: RowsOfChangelog | undefined;
 }
 
 /** What all copies of a process are given alike. */
@@ -56,7 +59,7 @@ interface Mark extends LogEnd {
  * on and on. What is in the store is always the fold of the log up to the stored position, or gets so by copying on.
  */
 export class ChangelogCopy implements ChangelogTaker {
-  private chunk = new Chunk();
+  private chunk: Chunk;
   private chunkSince = 0;
   /** Next offset to read. */
   private position = 0;
@@ -76,7 +79,9 @@ export class ChangelogCopy implements ChangelogTaker {
     private readonly endless: boolean,
     private readonly surroundings: CopySurroundings,
     private readonly events: CopyEvents,
-  ) {}
+  ) {
+    this.chunk = this.emptyChunk();
+  }
 
   /** Resolves at the end of the log, or, having written what was read, after `stop`. Can be called again then, and goes on from there. */
   async run(): Promise<'reached' | 'stopped'> {
@@ -166,7 +171,7 @@ export class ChangelogCopy implements ChangelogTaker {
     this.mark = mark;
     this.atEnd = false;
     this.over = undefined;
-    this.chunk = new Chunk();
+    this.chunk = this.emptyChunk();
     const ended = new Promise<PassEnd>((resolve, reject) => {
       this.settle = (end, error) => {
         this.settle = undefined;
@@ -198,10 +203,10 @@ export class ChangelogCopy implements ChangelogTaker {
   private async write(mark: Mark, atEnd: boolean): Promise<void> {
     const { chunk, position, changelog } = this;
     const { store, topic, partition } = changelog;
-    this.chunk = new Chunk();
+    this.chunk = this.emptyChunk();
     if (atEnd) this.time = Math.max(this.time, mark.asked);
     this.atEnd ||= atEnd;
-    await this.storage.write(store, chunk, { topic, partition, offset: position, time: this.time, topicId: mark.topicId });
+    await this.storage.write(store, chunk, { topic, partition, offset: position, time: this.time, topicId: mark.topicId }, changelog.rows);
     if (chunk.skipped > 0) this.surroundings.metrics.restoreSkipped(store, chunk.skipped);
     this.events.wrote(chunk.records, chunk.payload, position);
   }
@@ -221,9 +226,13 @@ export class ChangelogCopy implements ChangelogTaker {
   /** Ends the pass; what was not written is dropped. */
   private end(end: PassEnd, error?: unknown): void {
     this.surroundings.reader.remove(this);
-    this.chunk = new Chunk();
+    this.chunk = this.emptyChunk();
     this.over ??= () => this.settle?.(end, error);
     if (this.writing === undefined) this.over();
+  }
+
+  private emptyChunk(): Chunk {
+    return new Chunk(this.changelog.rows?.everyRecord);
   }
 
   /** Whether the topic is another one than that which was read. */

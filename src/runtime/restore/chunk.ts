@@ -1,7 +1,7 @@
 import { bytesOfLatin1, latin1Of } from '../../core/latin1.js';
 import type { RawBatch } from '../../core/raw-batch.js';
 import type { Serde } from '../../core/serde.js';
-import type { NamedWrite } from '../../core/store.js';
+import type { ChangelogRecord } from '../stores/store-kind.js';
 
 /** More than any read gives. */
 const SPAN = 65_536;
@@ -42,6 +42,10 @@ export class Chunk {
   skipped = 0;
   private readonly batches: RawBatch[] = [];
   private readonly latest = new Map<string, number>();
+  /** Keys and places of all records, where each counts. */
+  private readonly every: [string, number][] = [];
+
+  constructor(private readonly everyRecord = false) {}
 
   /** What the chunk holds in memory, about. */
   get bytes(): number {
@@ -55,21 +59,23 @@ export class Chunk {
     for (let i = 0; i < length; i++) {
       const name = raw.readKey(i, NAMES);
       if (name === null) this.skipped++;
+      else if (this.everyRecord) this.every.push([name, first + i]);
       else latest.set(name, first + i);
     }
     this.records += length;
     this.payload += raw.bytes;
   }
 
-  /** One write a key, at most `max` at a time. */
-  *writes(max: number): Generator<NamedWrite[]> {
-    let writes: NamedWrite[] = [];
-    for (const [name, where] of this.latest) {
-      const value = (this.batches[Math.floor(where / SPAN)] as RawBatch).readValue(where % SPAN, COPIES);
-      if (writes.push({ name, value }) < max) continue;
-      yield writes;
-      writes = [];
+  /** The last record of each key, or every one, at most `max` at a time. */
+  *portions(max: number): Generator<ChangelogRecord[]> {
+    let records: ChangelogRecord[] = [];
+    for (const [key, where] of this.everyRecord ? this.every : this.latest) {
+      const batch = this.batches[Math.floor(where / SPAN)] as RawBatch;
+      const index = where % SPAN;
+      if (records.push({ key, value: batch.readValue(index, COPIES), timestamp: batch.timestampAt(index) }) < max) continue;
+      yield records;
+      records = [];
     }
-    if (writes.length > 0) yield writes;
+    if (records.length > 0) yield records;
   }
 }

@@ -31,7 +31,7 @@ export interface StandbyProgress {
  */
 export class Follower {
   private readonly copies: readonly ChangelogCopy[];
-  private readonly known = new Map<Changelog, { position: number; end: number; records: number }>();
+  private readonly known = new Map<Changelog, { position: number; end: number; records: number; goal: number }>();
   private readonly stopped = new Signal();
   private stopping = false;
   private running: Promise<void> | undefined;
@@ -39,11 +39,11 @@ export class Follower {
   constructor(private readonly options: FollowerOptions) {
     const { metrics } = options;
     this.copies = copiesOf(options.storages, true, options, (changelog) => {
-      const known = { position: 0, end: 0, records: 0 };
+      const known = { position: 0, end: 0, records: 0, goal: Number.POSITIVE_INFINITY };
       this.known.set(changelog, known);
       return {
         started: (from, end) => {
-          Object.assign(known, { position: from, end });
+          Object.assign(known, { position: from, end, goal: end });
           this.measure(changelog);
         },
         wrote: (records, _bytes, position) => {
@@ -70,6 +70,11 @@ export class Follower {
     this.stopped.notify();
     for (const copy of this.copies) copy.stop();
     await this.running?.catch(() => undefined);
+  }
+
+  /** Every store has all that was in its changelog when it began, or began anew. */
+  get wasComplete(): boolean {
+    return [...this.known.values()].every(({ position, goal }) => position >= goal);
   }
 
   /** One entry a store. */

@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { latin1Of } from '../../core/latin1.js';
 import type { NamedWrite, StoredPosition, TaskStorage } from '../../core/store.js';
 import { partitionKey, type TopicPartition } from '../../core/transport.js';
+import type { ChangelogRecord, RowsOfChangelog } from '../stores/store-kind.js';
 import type { Chunk } from './chunk.js';
 
 /** Writes given to the engine at once: other work of the process waits no longer than these take. */
@@ -38,17 +39,20 @@ export class SharedStorage {
    * Writes a chunk in portions; the position goes with the last, so what a crash leaves is written again. Until the store is
    * restored it may be ahead of its position, never behind.
    */
-  write(store: string, chunk: Chunk, position: StoredPosition): Promise<void> {
+  write(store: string, chunk: Chunk, position: StoredPosition, rows?: RowsOfChangelog): Promise<void> {
     return this.alone(async () => {
-      let before: NamedWrite[] | undefined;
-      for (const writes of chunk.writes(WRITES_AT_ONCE)) {
+      // Rows are made of a portion when those before it are in the store.
+      const writesOf = (records: readonly ChangelogRecord[]): NamedWrite[] =>
+        rows === undefined ? records.map(({ key, value }) => ({ name: key, value })) : rows.rows(records, this.storage.store(store));
+      let before: ChangelogRecord[] | undefined;
+      for (const records of chunk.portions(WRITES_AT_ONCE)) {
         if (before !== undefined) {
-          await this.storage.apply([{ store, writes: before }], []);
+          await this.storage.apply([{ store, writes: writesOf(before) }], []);
           await nextTurn();
         }
-        before = writes;
+        before = records;
       }
-      await this.storage.apply(before === undefined ? [] : [{ store, writes: before }], [position]);
+      await this.storage.apply(before === undefined ? [] : [{ store, writes: writesOf(before) }], [position]);
     });
   }
 

@@ -8,6 +8,16 @@ const GONE_AFTER_MS = 20_000;
 /** For so long the place of one that is gone is kept: a restart must not set copies going elsewhere. */
 const FORGOTTEN_AFTER_MS = 60_000;
 
+/** Who this instance is among those of the application. */
+export interface OwnInstance {
+  /** No other process has the same, and a restart gets it again. */
+  readonly id: string;
+  /** Its state directory: processes that share one have the same. */
+  readonly place: string;
+  /** Where it answers queries (S11), as `host:port`. */
+  readonly address?: string | undefined;
+}
+
 /** An instance of the application, as it told of itself. */
 export interface Instance {
   readonly id: string;
