@@ -6,7 +6,8 @@ import type { MaybePromise } from './maybe.js';
 import type { Metrics } from './metrics.js';
 import type { Origin } from './origin.js';
 import type { RecordInit, StreamRecord } from './record.js';
-import type { KeyValueStore } from './store.js';
+import type { KeyValueStore, StoreType } from './store.js';
+import type { StateStore } from './store-types.js';
 
 export type PunctuationType = 'stream-time' | 'wall-clock';
 
@@ -35,7 +36,11 @@ export interface ProcessorContext<KOut = unknown, VOut = unknown> {
   commit(): void;
   /** Calls back every `intervalMs`; in `init`, in `process` and in callbacks (P1). */
   schedule(intervalMs: number, type: PunctuationType, callback: Punctuator, options?: ScheduleOptions): Cancellable;
-  /** A store connected to this step; any other name throws. Without a name: the step's only store. */
+  /**
+   * A store connected to this step; any other name throws. Without a name: the step's only store. What it can do is told by
+   * its type in the file: `context.store<WindowStore<string, number>>('clicks')`; with a key and value a KeyValueStore.
+   */
+  store<S extends StateStore = KeyValueStore>(name?: string): S;
   store<K = unknown, V = unknown>(name?: string): KeyValueStore<K, V>;
   /** Where the current input record stands; undefined in a punctuation. Throws in `processBatch`: read it from each record. */
   readonly recordMetadata: Origin | undefined;
@@ -70,6 +75,12 @@ export interface Processor<KIn = unknown, VIn = unknown, KOut = unknown, VOut = 
 
 /** A store a step brings along. Formats default to the flow's key format and `json` (S15). */
 export interface StoreShape {
+  /** `key-value` unless told; the times are those of a StoreDefinition, in milliseconds, and the file may say others. */
+  readonly type?: StoreType;
+  readonly ttlMs?: number;
+  readonly historyMs?: number;
+  readonly retentionMs?: number;
+  readonly windowSizeMs?: number;
   readonly engine?: string;
   readonly key?: string;
   readonly value?: string;

@@ -50,6 +50,21 @@ export class SortedKeys {
     }
   }
 
+  /** Removes the keys of the range, and returns them. */
+  take(range: KeyRange): string[] {
+    const left = slice(this.sorted, range);
+    const taken = this.sorted.splice(left.start, Math.max(left.end - left.start, 0));
+    this.tail.sort(compare);
+    const right = slice(this.tail, range);
+    return taken.concat(this.tail.splice(right.start, Math.max(right.end - right.start, 0)));
+  }
+
+  /** Removes all keys but those. */
+  retain(wanted: (key: string) => boolean): void {
+    this.sorted = this.sorted.filter(wanted);
+    this.tail = this.tail.filter(wanted);
+  }
+
   private settle(): void {
     this.tail.sort(compare);
     if (this.tail.length <= Math.max(LEAST_TAIL, this.sorted.length * TAIL_SHARE)) return;

@@ -24,15 +24,16 @@ export interface StoreIterator<K, V> extends AsyncIterableIterator<[K, V]> {
 export interface KeyValueStore<K = unknown, V = unknown> {
   readonly name: string;
   get(key: K): V | null;
-  put(key: K, value: V | null): void;
+  /** `timestamp`: the event time that a `ttl` counts from; that of the record being processed unless told (S9). */
+  put(key: K, value: V | null, timestamp?: number): void;
   /** Writes only when the key is absent; returns what was there before, null when it wrote. */
-  putIfAbsent(key: K, value: V): V | null;
+  putIfAbsent(key: K, value: V, timestamp?: number): V | null;
   /** Returns what was there. */
   delete(key: K): V | null;
   /** One value a key, in the keys' order; null where absent. A promise when cold keys have to be fetched. */
   getBatch(keys: readonly K[]): MaybePromise<(V | null)[]>;
-  /** Writes in order; null deletes; the last write of a key wins. */
-  setBatch(entries: readonly (readonly [K, V | null])[]): void;
+  /** Writes in order; null deletes; the last write of a key wins. A third element is the event time, as for `put`. */
+  setBatch(entries: readonly (readonly [K, V | null, number?])[]): void;
   deleteBatch(keys: readonly K[]): void;
   /** From and to are inclusive; undefined leaves that end open. */
   range(from?: K, to?: K, options?: RangeOptions): StoreIterator<K, V>;
@@ -115,6 +116,8 @@ export interface TaskStorage {
   store(name: string): StoreReader;
   /** Applies the writes of all stores and records the positions in one atomic step (C4). */
   apply(changes: readonly StoreWrites[], positions: readonly StoredPosition[]): MaybePromise<void>;
+  /** Removes a store's keys in [gte, lt) without holding up other work for long; else done portion by portion with `apply`. */
+  deleteRange?(store: string, gte: Buffer, lt: Buffer): MaybePromise<void>;
   /** The last position of each partition given to `apply`. */
   positions(): MaybePromise<readonly StoredPosition[]>;
   /** Empties the stores and forgets the positions, so that they can be filled anew. */
@@ -141,10 +144,24 @@ export interface TaskStoreEngine extends EngineTraits {
 /** Opens the stores of a task: `leveldb`, `memory`, or a plugin module's export. */
 export type StoreEngine = SingleStoreEngine | TaskStoreEngine;
 
-/** What a store is, as the topology knows it. */
+export type StoreType = 'key-value' | 'timestamped' | 'versioned' | 'window' | 'session';
+
+/** What a store is, as the topology knows it. Times are in milliseconds. */
 export interface StoreDefinition {
   readonly name: string;
-  readonly type: 'key-value';
+  readonly type: StoreType;
+  /** Of a key-value store: how long an entry lives, in event time (S9). */
+  readonly ttlMs?: number | undefined;
+  /** Of a versioned store: how far back versions are kept, and late writes taken (S7). */
+  readonly historyMs?: number | undefined;
+  /** Of a window or session store (S8). */
+  readonly retentionMs?: number | undefined;
+  /** Of a window store: what the end of a window is told by. */
+  readonly windowSizeMs?: number | undefined;
+  /** Of a window store: values are a ValueAndTimestamp each, the time in the changelog's record (S3). */
+  readonly timestamped?: boolean | undefined;
+  /** Of a window store: equal keys of one window are kept beside each other; null values are ignored. */
+  readonly retainDuplicates?: boolean | undefined;
   /** `leveldb`, `memory`, or the name under which a plugin's engine was registered. */
   readonly engine: string;
   /** Format names. */
@@ -171,6 +188,8 @@ export interface TaskDirectory {
   readonly stores: readonly StoreDefinition[];
   /** Whether any of the stores outlives the process. */
   readonly persistent: boolean;
+  /** Where another process has the directory, it is given up at once: for a copy, which another directory beside it would not help (S10). */
+  readonly onlyHere?: boolean | undefined;
 }
 
 /** Makes the directory and checks that what is in it belongs to these stores; rejects with a ConfigError otherwise (S14). */

@@ -7,15 +7,20 @@ import { KafkaTransport } from '../kafka/transport.js';
 import { compile } from '../pipeline/compile.js';
 import type { Pipeline } from '../pipeline/model.js';
 import { resolveStoreEngine } from '../pipeline/plugins.js';
+import { HttpSchemaRegistry } from '../registry/http-registry.js';
 import { CacheBudget } from '../runtime/cache-budget.js';
 import { TaskState } from '../runtime/task-state.js';
 import { Worker } from '../runtime/worker.js';
 import type { WorkerOptions } from '../runtime/worker-options.js';
-import { serdeFor } from '../serdes/formats.js';
-import { openVerified } from '../stores/open-verified.js';
+import { SerdeSet } from '../serdes/serde-set.js';
+import { directoryIdentity } from '../stores/directory-identity.js';
+import { described, openVerified, type VerifyOnOpen } from '../stores/open-verified.js';
 import { openStateDirectory } from '../stores/state-directory.js';
+import { RecentErrors } from '../telemetry/recent-errors.js';
 import type { Topology } from '../topology/topology.js';
+import { openSerdes } from './open-serdes.js';
 import type { DaemonOptions } from './options.js';
+import { type ApplicationStatus, applicationStatus } from './status.js';
 import { storeEngines } from './store-engines.js';
 
 /** librdkafka's default; a member that does not poll for so long loses its partitions. */
@@ -27,8 +32,12 @@ export interface Surroundings {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly clock?: Clock;
+  /** Checks state while it is in use (E4); what it finds is to be told to `Application.worker.damaged`. */
+  readonly scrubber?: VerifyOnOpen['scrubber'];
   /** Default: a Kafka client for the pipeline's brokers. */
   readonly transport?: Transport;
+  /** Default: of the pipeline's formats, with the registry it names. */
+  readonly serdes?: SerdeSet;
   /** false: stores have no changelogs, for a cluster that cannot make topics. */
   readonly changelogs?: boolean;
 }
@@ -36,26 +45,39 @@ export interface Surroundings {
 /** A worker with what belongs to it in this process. */
 export interface Application {
   readonly worker: Worker;
+  status(): Promise<ApplicationStatus>;
   /** Gives up the application's place in the state directory; to be called when the worker has ended. */
   close(): Promise<void>;
 }
 
 /** Joins a checked pipeline with the adapters it runs on. Throws ConfigError or StoreError for what only shows now. */
 export async function makeApplication(pipeline: Pipeline, around: Surroundings): Promise<Application> {
-  const { options, metrics, clock = systemClock } = around;
-  const logger = around.logger.child({ application: pipeline.name });
-  const topology = compile(pipeline, { changelogs: around.changelogs ?? true });
+  const { options, metrics, scrubber, clock = systemClock } = around;
+  const errors = new RecentErrors(clock);
+  const logger = errors.tap(around.logger.child({ application: pipeline.name }));
+  const serdes = around.serdes ?? new SerdeSet(pipeline.formats, pipeline.kafka.registry && new HttpSchemaRegistry(pipeline.kafka.registry));
+  const topology = compile(pipeline, { changelogs: around.changelogs ?? true, serdes });
+  await openSerdes(serdes, logger);
   const engines = await enginesOf(topology, pipeline);
   const transport = around.transport ?? kafka(pipeline, logger, metrics);
   const place = await openStateDirectory({ stateDir: options.stateDir, application: pipeline.name, instanceId: options.instanceId });
   const cache = new CacheBudget(pipeline.cacheBytes);
-  const hold = { instanceId: place.instanceId, logger, clock, onFindings: () => undefined };
-  const worker = new Worker({
+  const hold: VerifyOnOpen = {
+    instanceId: place.instanceId,
+    logger,
+    clock,
+    scrubber,
+    onFindings: (directory, findings) => worker.damaged(directory, described(findings)),
+    onSetAside: () => metrics.counter('state_set_aside_total').add(),
+  };
+  const worker: Worker = new Worker({
     topology,
     transport,
-    openState: (asked) => TaskState.open({ ...asked, engines, serdeFor, cache, holdDirectory: (task) => openVerified(task, hold) }),
+    openState: (asked) =>
+      TaskState.open({ ...asked, engines, serdeFor: (format) => serdes.get(format), cache, holdDirectory: (task) => openVerified(task, hold) }),
     stateDir: place.directory,
     instanceId: options.instanceId,
+    instance: { id: place.instanceId, place: await directoryIdentity(place.directory) },
     transactions: transactionsOf(pipeline, place.instanceId),
     batch: pipeline.batch,
     commit: pipeline.commit,
@@ -66,7 +88,18 @@ export async function makeApplication(pipeline: Pipeline, around: Surroundings):
     logger,
     metrics,
   });
-  return { worker, close: () => place.close() };
+  const status = async (): Promise<ApplicationStatus> =>
+    applicationStatus({
+      name: pipeline.name,
+      guarantee: pipeline.guarantee,
+      transport: transport instanceof KafkaTransport ? transport.path : undefined,
+      unready: worker.unready,
+      stateDirectory: place.directory,
+      instanceId: place.instanceId,
+      work: await worker.status(),
+      errors: errors.list(),
+    });
+  return { worker, status, close: () => place.close() };
 }
 
 function kafka(pipeline: Pipeline, logger: Logger, metrics: Metrics): KafkaTransport {

@@ -2,6 +2,8 @@ import { FatalError } from '../core/errors.js';
 import type { Logger } from '../core/logger.js';
 import type { Pipeline } from '../pipeline/model.js';
 import type { Worker } from '../runtime/worker.js';
+import { described } from '../stores/open-verified.js';
+import { Scrubber } from '../stores/scrubber.js';
 import { type HttpServer, type Readiness, startHttp } from '../telemetry/http.js';
 import { PrometheusMetrics } from '../telemetry/metrics.js';
 import { type Application, makeApplication } from './application.js';
@@ -15,15 +17,22 @@ import { kstreamdVersion } from './version.js';
 export async function runDaemon(pipelines: readonly Pipeline[], options: DaemonOptions, logger: Logger, stop: AbortSignal): Promise<void> {
   const metrics = new PrometheusMetrics({ version: kstreamdVersion }, logger);
   const applications = new Map<string, Application>();
+  const scrubber = new Scrubber({
+    logger,
+    // The applications' directories are apart: only one of them knows this one.
+    onFindings: (directory, findings) => {
+      for (const { worker } of applications.values()) worker.damaged(directory, described(findings));
+    },
+  });
   let server: HttpServer | undefined;
   try {
     for (const pipeline of pipelines)
-      applications.set(pipeline.name, await makeApplication(pipeline, { options, logger, metrics: metrics.ofApplication(pipeline.name) }));
+      applications.set(pipeline.name, await makeApplication(pipeline, { options, logger, scrubber, metrics: metrics.ofApplication(pipeline.name) }));
     const readiness = (): Readiness => readinessOf(applications);
     metrics.onScrape(() => metrics.gauge('ready').set(readiness().ready ? 1 : 0));
     if (options.http) {
-      server = await startHttp({ address: options.http, readiness, metrics, logger });
-      logger.info({ url: server.url }, 'answering /live, /ready and /metrics');
+      server = await startHttp({ address: options.http, readiness, status: () => statusOf(applications), metrics, logger });
+      logger.info({ url: server.url }, 'answering /live, /ready, /metrics and /status');
     }
     logger.info({ version: kstreamdVersion, applications: [...applications.keys()], stateDir: options.stateDir }, 'started');
     await runAll(
@@ -34,6 +43,7 @@ export async function runDaemon(pipelines: readonly Pipeline[], options: DaemonO
     );
     logger.info({}, 'stopped');
   } finally {
+    await scrubber.close();
     for (const application of applications.values()) await application.close();
     await server?.close();
     metrics.close();
@@ -78,6 +88,11 @@ async function firstFailureOrAll(running: readonly Promise<void>[]): Promise<voi
     ),
   );
   if (first) throw first.error;
+}
+
+async function statusOf(applications: ReadonlyMap<string, Application>): Promise<object> {
+  const { ready } = readinessOf(applications);
+  return { version: kstreamdVersion, ready, applications: await Promise.all(Array.from(applications.values(), (application) => application.status())) };
 }
 
 function readinessOf(applications: ReadonlyMap<string, Application>): Readiness {

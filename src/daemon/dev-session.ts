@@ -12,7 +12,9 @@ import type { Transport } from '../core/transport.js';
 import { MockCluster } from '../kafka/mock-cluster.js';
 import { compile } from '../pipeline/compile.js';
 import type { Pipeline, TestRecord } from '../pipeline/model.js';
-import { encodeSample } from '../testing/sample-records.js';
+import { SerdeSet } from '../serdes/serde-set.js';
+import { MemoryRegistry } from '../testing/memory-registry.js';
+import { encodeSample, openForSamples } from '../testing/sample-records.js';
 import type { Topology } from '../topology/topology.js';
 import { type Application, makeApplication } from './application.js';
 
@@ -54,7 +56,9 @@ export class DevSession {
     const stateDir = await mkdtemp(join(tmpdir(), 'kstreamd-dev-'));
     try {
       const transport = cluster.transport();
-      await fill(transport, pipeline, samples);
+      // A registry of others is not to be filled with what is tried here.
+      const serdes = new SerdeSet(pipeline.formats, new MemoryRegistry());
+      await fill(transport, pipeline, samples, serdes);
       // The mock cluster makes no topics by request, and forgets offsets that a transaction commits.
       const application = await makeApplication(
         { ...pipeline, guarantee: 'at-least-once' },
@@ -63,7 +67,8 @@ export class DevSession {
           changelogs: false,
           logger,
           metrics: noMetrics,
-          transport: tapped(transport, compile(pipeline), onOutput),
+          serdes,
+          transport: tapped(transport, compile(pipeline, { serdes }), onOutput),
         },
       );
       const running = application.worker.run();
@@ -113,14 +118,15 @@ function tooLate(): FatalError {
   });
 }
 
-async function fill(transport: Transport, pipeline: Pipeline, samples: readonly Sample[]): Promise<void> {
+async function fill(transport: Transport, pipeline: Pipeline, samples: readonly Sample[], serdes: SerdeSet): Promise<void> {
+  await openForSamples(pipeline, new Set(samples.map((sample) => sample.topic)), serdes);
   const admin = await transport.admin();
   for (const topic of new Set(samples.map((sample) => sample.topic))) await admin.create({ name: topic, partitions: 1, config: {} });
   await admin.close();
   const sink = await transport.sink();
   const now = Date.now();
   for (const { topic, record } of samples) {
-    for (const { partition, headers = NO_HEADERS, timestamp = now, ...bytes } of encodeSample(pipeline, topic, record, now)) {
+    for (const { partition, headers = NO_HEADERS, timestamp = now, ...bytes } of encodeSample(pipeline, topic, record, now, serdes)) {
       await sink.send(OutputBatch.of({ topic, partition, headers, timestamp, ...bytes }));
     }
   }

@@ -29,7 +29,7 @@ export const daemonOptionsSchema = z.strictObject({
   }),
   http: httpOption.prefault('127.0.0.1:8080').meta({
     value: 'HOST:PORT',
-    description: 'Where /live, /ready and /metrics answer, or off. Port 0 takes any free port, which is printed.',
+    description: 'Where /live, /ready, /metrics and /status answer, or off. Port 0 takes any free port, which is printed.',
   }),
   instanceId: z.string().regex(INSTANCE_ID, 'an instance id is 1 to 200 of A-Z a-z 0-9 . _ -').optional().meta({
     value: 'ID',

@@ -4,20 +4,21 @@ import type { CommittedOffset, GroupMember, LogEnd, PartitionReader, TopicAdmin,
 import { partitionKey } from '../core/transport.js';
 import type { ChangelogTopic } from './changelog-topics.js';
 import { InputStarts } from './input-start.js';
-import { decodeMetadata } from './offset-metadata.js';
+import { decodeMetadata, encodeMetadata } from './offset-metadata.js';
 import { OpeningTask } from './opening-task.js';
 import type { LeadTopic, Plan } from './plan.js';
 import type { RestoreSurroundings } from './restore/restore-surroundings.js';
 import { checkChangelogOf, warnOfEmptyStores } from './state-checks.js';
-import { Task, type TaskOptions } from './task.js';
+import { Task } from './task.js';
 import { inputsOf } from './task-graph.js';
+import type { TaskOptions } from './task-options.js';
 import type { TaskState, TaskStateOptions } from './task-state.js';
 
 /** Opens the stores of one task; the composition root knows the engines, formats and the cache. */
-export type OpenTaskState = (options: Pick<TaskStateOptions, 'application' | 'directory' | 'stores' | 'logger'>) => Promise<TaskState>;
+export type OpenTaskState = (options: Pick<TaskStateOptions, 'application' | 'directory' | 'stores' | 'logger' | 'onlyHere'>) => Promise<TaskState>;
 
 /** What every task of a worker is given alike. */
-export type TaskSettings = Pick<TaskOptions, 'topology' | 'sink' | 'onError' | 'deadLetter' | 'clock' | 'logger' | 'metrics' | 'sleep'> & {
+export type TaskSettings = Pick<TaskOptions, 'topology' | 'sink' | 'onError' | 'deadLetter' | 'clock' | 'logger' | 'metrics' | 'sleep' | 'commits'> & {
   /** The application's folder under the state directory. */
   readonly stateDir: string;
   readonly openState: OpenTaskState;
@@ -84,7 +85,11 @@ export class Assignment {
       // What is replayed from the input would come twice if the changelogs were restored too.
       const replays = inputs.some((input) => input.offset < input.replayUntil);
       const restorable = replays ? [] : state.restorable(changelogs.map((changelog) => ({ ...changelog, partition })));
-      return new OpeningTask({ task, lead: lead.topic, definition: lead.definition }, restorable, [...committed.values()], { ...this.restore, logger });
+      const { topic, definition } = lead;
+      const starts = inputs
+        .filter((input) => !committed.has(partitionKey(input)))
+        .map((input) => ({ ...input, metadata: encodeMetadata({ partitionTime: input.partitionTime, definition, lead: topic }) }));
+      return new OpeningTask({ task, lead: topic, definition, starts }, restorable, [...committed.values()], { ...this.restore, logger });
     } catch (error) {
       await state.close();
       throw error;

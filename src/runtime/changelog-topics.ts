@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { ConfigError, KstreamdError, RetriableError } from '../core/errors.js';
 import type { StoreDefinition } from '../core/store.js';
-import type { TopicAdmin } from '../core/transport.js';
+import type { LogEnd, TopicAdmin } from '../core/transport.js';
 import type { TopicConfigs } from './cleanup-policies.js';
 
 /** The changelog of a store as it lies on the cluster (S3). */
@@ -71,10 +71,16 @@ export async function checkChangelogs(opened: readonly ChangelogTopic[], inputPa
     if (now === undefined) throw recreated(topic, store, 'was deleted');
     checkPartitions(store, topic, now, input, Math.max(partitions, inputPartitions(input)));
   }
-  const ids = await idsOf(topics, admin).catch((error: unknown) => {
-    if (isUnknownTopic(error)) return new Map<string, string>(); // deleted since it was described: the next check says so
+  const ends = await admin.logEnds(topics.map((topic) => ({ topic, partition: 0 }))).catch((error: unknown) => {
+    if (isUnknownTopic(error)) return []; // deleted since it was described: the next check says so
     throw error;
   });
+  checkEnds(opened, ends);
+}
+
+/** Throws when an end is that of another topic of the name than the one that was opened. */
+export function checkEnds(opened: readonly Pick<ChangelogTopic, 'store' | 'topic' | 'topicId'>[], ends: readonly LogEnd[]): void {
+  const ids = new Map(ends.map(({ topic, topicId }) => [topic, topicId]));
   for (const { store, topic, topicId } of opened) {
     const now = ids.get(topic);
     if (topicId !== undefined && now !== undefined && now !== topicId) throw recreated(topic, store, 'was deleted and made again');

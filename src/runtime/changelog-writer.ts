@@ -7,7 +7,7 @@ import type { TaskState } from './task-state.js';
 /** Records handed to the sink at once. */
 const AT_ONCE = 2000;
 
-/** Writes what a commit changes in a task's stores to their changelogs, one record a key, into the task's own partition (S3). */
+/** Writes what a commit changes in a task's stores to their changelogs, one record a key (or version), into the task's own partition (S3). */
 export class ChangelogWriter {
   private outputs = new OutputBatch();
 
@@ -19,16 +19,16 @@ export class ChangelogWriter {
     private readonly onSent: (topic: string, records: number, bytes: number) => void,
   ) {}
 
-  /** Resolves when the sink has taken all; `timestamp` is that of the records, in epoch milliseconds. */
+  /** Resolves when the sink has taken all; `timestamp` is that of records that have none of their own, in epoch milliseconds. */
   async write(timestamp: number): Promise<void> {
     for (const { store, topic } of this.topics) {
-      const values = this.state.valueSerde(store);
-      const waiting: [string, Buffer | number | null][] = [];
-      this.state.eachUncommitted(store, (key, value) => waiting.push([key, value]));
+      const values = this.state.changelogValue(store);
+      const waiting: [string, Buffer | number | null, number | undefined][] = [];
+      this.state.eachChange(store, (key, value, time) => waiting.push([key, value, time]));
       let bytes = 0;
-      for (const [i, [key, value]] of waiting.entries()) {
+      for (const [i, [key, value, time = timestamp]] of waiting.entries()) {
         const { outputs } = this;
-        outputs.add(topic, this.partition, timestamp, i);
+        outputs.add(topic, this.partition, time, i);
         outputs.serializeKey(key, storeNames);
         if (typeof value === 'number') outputs.serializeValue(value, values);
         else if (value !== null) outputs.value(value);

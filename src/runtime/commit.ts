@@ -2,8 +2,10 @@ import { type KstreamdError, messageOf, RetriableError, TaskMigratedError } from
 import type { Logger } from '../core/logger.js';
 import type { CommittedOffset, GroupMember, Sink, TopicAdmin } from '../core/transport.js';
 import { partitionKey } from '../core/transport.js';
+import { checkEnds } from './changelog-topics.js';
 import type { FlushPolicy } from './flush-policy.js';
 import type { EngineMetrics } from './metrics.js';
+import type { Occasion } from './occasion.js';
 import { encodeMetadata } from './offset-metadata.js';
 import { storedPositions } from './stored-positions.js';
 import type { Task } from './task.js';
@@ -13,6 +15,8 @@ export interface OwnedTask {
   readonly task: Task;
   readonly lead: string;
   readonly definition: string;
+  /** Where inputs begin of which the group had no offset. */
+  readonly starts: readonly CommittedOffset[];
 }
 
 /** Outputs were not acknowledged, or not committed: what was processed since the last commit has to be done again. */
@@ -39,8 +43,10 @@ export interface CommitOptions {
   readonly now: () => number;
 }
 
-/** A broker forgets offsets of topics that the group does not subscribe to, so idle ones are committed again (C5). */
+/** A broker may forget offsets that are not committed again, so idle ones are (C5). */
 const REFRESH_MS = 60 * 60 * 1000;
+/** Those of topics that the group does not subscribe to it forgets although the group lives, after a minute at the earliest. */
+const REFRESH_OUTSIDE_MS = 25_000;
 
 /**
  * Makes what the tasks did since the last commit durable, in this order (C1, C2, C3, C4):
@@ -56,15 +62,31 @@ export class Commit {
   private readonly sent = new Map<string, number>();
   /** Why outputs are missing; nothing is committed until the tasks have gone back behind them (C2). */
   private lost: OutputsLost | undefined;
+  /** Why nothing is committed any more, wherever the tasks go back to. */
+  private refused: OutputsLost | undefined;
   private lastRefresh: number;
+  private lastRefreshOutside: number;
+  /** Some task reads a topic that is not a lead topic. */
+  private readsOutside = false;
+  /** When something was last committed, and when stores were last flushed. */
+  readonly last: { commit?: Occasion; flush?: Occasion } = {};
 
   constructor(private readonly options: CommitOptions) {
     this.lastRefresh = options.now();
+    this.lastRefreshOutside = options.now();
   }
 
   /** Offsets that have not moved are due to be committed again (C5). */
   get refreshDue(): boolean {
+    return this.fullRefreshDue || (this.readsOutside && this.outsideRefreshDue);
+  }
+
+  private get fullRefreshDue(): boolean {
     return this.options.now() - this.lastRefresh >= REFRESH_MS;
+  }
+
+  private get outsideRefreshDue(): boolean {
+    return this.options.now() - this.lastRefreshOutside >= REFRESH_OUTSIDE_MS;
   }
 
   /** The next commit repeats all offsets, as after an assignment (C5). */
@@ -79,7 +101,7 @@ export class Commit {
 
   /** Nothing is committed any more: the producer is lost. */
   refuse(cause: Error): void {
-    this.lost = new OutputsLost(cause);
+    this.refused ??= new OutputsLost(cause);
   }
 
   /**
@@ -87,11 +109,14 @@ export class Commit {
    * `flush`, everything that is committed goes to disk, as when tasks are given up.
    */
   async run(owned: readonly OwnedTask[], { attempt = { abandoned: false }, flush = false }: { attempt?: CommitAttempt; flush?: boolean } = {}): Promise<void> {
-    if (this.lost) throw this.lost;
-    const refresh = this.refreshDue;
-    const offsets = this.offsetsOf(owned, refresh);
+    if (this.refused ?? this.lost) throw this.refused ?? this.lost;
+    const refresh = this.fullRefreshDue;
+    const refreshOutside = refresh || this.outsideRefreshDue;
+    const offsets = this.offsetsOf(owned, refresh, refreshOutside);
     const changed = owned.filter(({ task }) => task.dirty).map(({ task }) => task);
     const started = performance.now();
+    await this.commitStarts(owned);
+    if (attempt.abandoned) return;
     if (offsets.length > 0 || changed.length > 0) {
       await this.makeDurable(changed, offsets, attempt);
       if (attempt.abandoned) return;
@@ -99,16 +124,22 @@ export class Commit {
       for (const task of changed) task.committed();
     }
     if (refresh) this.lastRefresh = this.options.now();
+    if (refreshOutside) this.lastRefreshOutside = this.options.now();
     await this.flushDue(
       owned.map(({ task }) => task),
+      changed,
       flush,
+      attempt,
     );
-    if (changed.length > 0) this.options.metrics.commit.observe((performance.now() - started) / 1000);
+    if (changed.length === 0) return;
+    this.options.metrics.commit.observe((performance.now() - started) / 1000);
+    this.last.commit = this.occasion(started);
   }
 
-  /** Commits where new tasks start, so that a crash before their first commit leaves no records without an offset (C5). */
-  async starts(owned: readonly OwnedTask[]): Promise<void> {
-    const offsets = this.offsetsOf(owned, true);
+  /** Where new tasks begin, before their changelogs get the first record: a crash in between must not leave records without an offset (C5). */
+  private async commitStarts(owned: readonly OwnedTask[]): Promise<void> {
+    const beginning = owned.filter(({ task }) => task.dirty && task.changelogs.length > 0);
+    const offsets = beginning.flatMap(({ starts }) => starts).filter((start) => !this.sent.has(partitionKey(start)));
     if (offsets.length > 0) await this.acknowledged(this.options.member.commit(offsets));
     for (const offset of offsets) this.sent.set(partitionKey(offset), offset.offset);
   }
@@ -121,26 +152,34 @@ export class Commit {
   private async makeDurable(changed: readonly Task[], offsets: readonly CommittedOffset[], attempt: CommitAttempt): Promise<void> {
     const { sink, member, metrics, readOnFor } = this.options;
     const started = performance.now();
+    let since: number | undefined;
     try {
       for (const task of changed) await readOnFor(task.writeChangelogs());
+      since = sink.transaction?.since;
       if (sink.transaction) await this.acknowledged(sink.transaction.commit(offsets, member));
       else await readOnFor(sink.flush());
+      if (since !== undefined) metrics.transaction('committed', since);
     } catch (error) {
-      if (error instanceof TaskMigratedError) throw error;
+      if (since !== undefined && sink.transaction?.since === undefined) metrics.transaction('aborted', since);
       this.lost = new OutputsLost(error);
-      throw this.lost;
+      if (!(error instanceof TaskMigratedError)) throw this.lost;
+      // How the transaction ended may not be known: offsets that are older than its own must not follow it.
+      if (error.code !== 'broker/member-removed') this.refuse(error);
+      throw error;
     }
     metrics.flush.observe((performance.now() - started) / 1000);
     if (attempt.abandoned || sink.transaction || offsets.length === 0) return;
     await this.acknowledged(member.commit(offsets));
   }
 
-  private offsetsOf(owned: readonly OwnedTask[], all: boolean): CommittedOffset[] {
+  private offsetsOf(owned: readonly OwnedTask[], all: boolean, outside: boolean): CommittedOffset[] {
     const offsets: CommittedOffset[] = [];
+    this.readsOutside = owned.some(({ task, lead }) => task.queues.some(({ partition }) => partition.topic !== lead));
     for (const { task, lead, definition } of owned) {
       for (const queue of task.queues) {
         const offset = queue.offsetToCommit;
-        if (!all && this.sent.get(partitionKey(queue.partition)) === offset) continue;
+        const again = all || (outside && queue.partition.topic !== lead);
+        if (!again && this.sent.get(partitionKey(queue.partition)) === offset) continue;
         const metadata = encodeMetadata({ partitionTime: queue.source.partitionTime, definition, lead });
         offsets.push({ ...queue.partition, offset, metadata });
       }
@@ -158,22 +197,32 @@ export class Commit {
     }
   }
 
+  private occasion(started: number): Occasion {
+    return { time: this.options.now(), durationMs: performance.now() - started };
+  }
+
   /** Nothing was produced since the commit, so the ends of the changelogs are what the stores hold (C4). */
-  private async flushDue(tasks: readonly Task[], all: boolean): Promise<void> {
+  private async flushDue(tasks: readonly Task[], changed: readonly Task[], all: boolean, attempt: CommitAttempt): Promise<void> {
     const { flush, admin, metrics, logger, now, readOnFor } = this.options;
-    const due = flush.due(tasks, all);
+    const due = flush.due(tasks, changed, all);
     if (due.length === 0) return;
     const asked = now();
+    const begun = performance.now();
     const changelogs = due.flatMap((task) => task.changelogs);
     try {
       const ends = changelogs.length === 0 ? [] : await readOnFor(admin.logEnds(changelogs));
+      // The loop has gone on: what was produced since may be below these ends, but not in the stores.
+      if (attempt.abandoned) return;
+      for (const task of due) checkEnds(task.changelogs, ends);
       for (const task of due) {
         const started = performance.now();
+        metrics.flushBytes.observe(task.state.unflushedBytes);
         await task.state.flush(storedPositions(task, ends, asked));
         flush.flushed(task);
         metrics.storeFlush.observe((performance.now() - started) / 1000);
         for (const [store, did] of task.state.takeCounters()) metrics.store(store, did);
       }
+      this.last.flush = this.occasion(begun);
     } catch (error) {
       if (!(error instanceof RetriableError)) throw error;
       flush.failed();

@@ -6,7 +6,9 @@ import type { Origin } from '../core/origin.js';
 import type { Cancellable, ProcessorContext, PunctuationType, Punctuator, ScheduleOptions } from '../core/processor.js';
 import { type RecordInit, StreamRecord } from '../core/record.js';
 import type { KeyValueStore } from '../core/store.js';
+import type { StateStore } from '../core/store-types.js';
 import type { Forwarding } from './forwarding.js';
+import type { EventTimes } from './stores/event-times.js';
 
 /** What a node's context needs of its task. */
 export interface TaskView {
@@ -22,7 +24,9 @@ export interface TaskView {
   /** Makes the task run batches of one from here on; throws out of a larger batch so that it is run again (R2). */
   needSingleRecords(): void;
   /** The task's store as a step sees it. */
-  store(name: string, step: string): KeyValueStore<unknown, unknown>;
+  store(name: string, step: string, times: EventTimes): StateStore;
+  /** Throws out of a batch of several inputs so that it is run again record by record, this once (B3). */
+  splitBatch(): void;
 }
 
 type Phase = 'idle' | 'init' | 'record' | 'batch' | 'punctuate';
@@ -32,6 +36,9 @@ export class NodeContext implements ProcessorContext {
   phase: Phase = 'idle';
   readonly logger: Logger;
   private current: StreamRecord | undefined;
+  /** The batch that is being processed, if it has several records. */
+  private several: readonly StreamRecord[] | undefined;
+  private readonly times: EventTimes;
 
   constructor(
     private readonly node: string,
@@ -43,6 +50,7 @@ export class NodeContext implements ProcessorContext {
     private readonly foreign: boolean,
   ) {
     this.logger = task.logger.child({ step: node });
+    this.times = this.eventTimes();
   }
 
   enterRecord(record: StreamRecord): void {
@@ -53,11 +61,13 @@ export class NodeContext implements ProcessorContext {
   enterBatch(records: readonly StreamRecord[]): void {
     this.phase = 'batch';
     this.current = records[records.length - 1];
+    this.several = records.length > 1 ? records : undefined;
   }
 
   leave(): void {
     this.phase = 'idle';
     this.current = undefined;
+    this.several = undefined;
   }
 
   forward(record: StreamRecord | RecordInit<unknown, unknown>, child?: string): void {
@@ -87,7 +97,9 @@ export class NodeContext implements ProcessorContext {
     };
   }
 
-  store<K, V>(name?: string): KeyValueStore<K, V> {
+  store<S extends StateStore = KeyValueStore>(name?: string): S;
+  store<K, V>(name?: string): KeyValueStore<K, V>;
+  store(name?: string): StateStore {
     const own = Object.keys(this.stores);
     const alias = name ?? (own.length === 1 ? own[0] : undefined);
     const store = alias === undefined ? undefined : this.stores[alias];
@@ -98,7 +110,7 @@ export class NodeContext implements ProcessorContext {
         fix: 'name the store under the step\'s "stores:", or in the processor\'s definition',
       });
     }
-    return this.task.store(store, this.node) as KeyValueStore<K, V>;
+    return this.task.store(store, this.node, this.times);
   }
 
   get recordMetadata(): Origin | undefined {
@@ -135,6 +147,27 @@ export class NodeContext implements ProcessorContext {
 
   get metrics(): Metrics {
     return this.task.metrics;
+  }
+
+  /** Reads what is being processed at each use. */
+  private eventTimes(): EventTimes {
+    const context = this;
+    const { task } = this;
+    return {
+      get from() {
+        return (context.several?.[0] ?? context.current)?.streamTime ?? task.streamTime;
+      },
+      get to() {
+        return context.current?.streamTime ?? task.streamTime;
+      },
+      get timestamp() {
+        const { several, current } = context;
+        if (current === undefined) return Math.max(task.streamTime, 0);
+        const { timestamp } = current;
+        return several?.some((record) => record.timestamp !== timestamp) ? undefined : timestamp;
+      },
+      splitBatch: () => task.splitBatch(),
+    };
   }
 
   private currentRecord(property: string): StreamRecord {

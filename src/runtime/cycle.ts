@@ -1,7 +1,9 @@
 import type { Clock } from '../core/clock.js';
+import { KstreamdError, messageOf } from '../core/errors.js';
 import type { Logger } from '../core/logger.js';
 import { isPromise } from '../core/maybe.js';
 import type { Transaction } from '../core/transport.js';
+import type { BatchPace } from './batch-pace.js';
 import type { InputQueue } from './input-queue.js';
 import type { Intake } from './intake.js';
 import type { EngineMetrics } from './metrics.js';
@@ -9,16 +11,15 @@ import type { Signal } from './signal.js';
 import type { Task } from './task.js';
 import type { TaskSet } from './task-set.js';
 
-/** How much of the longest batch the next one is still expected to take. */
-const FORGETTING = 0.98;
+/** Between two questions for what records need before they can be read. */
+const PREPARE_AGAIN_MS = 1000;
 
 /**
  * One cycle: takes what is there, up to `maxRecords` a partition and `maxWaitMs` in all, and runs it batch by
  * batch (C1). Small when idle, large under load.
  */
 export class Cycle {
-  /** Of the last batches, in milliseconds. */
-  private longestBatchMs = 0;
+  private defect: { readonly error: unknown } | undefined;
 
   constructor(
     private readonly options: {
@@ -31,6 +32,7 @@ export class Cycle {
       batch: { readonly maxRecords: number; readonly maxWaitMs: number };
       slowBatchMs: number;
       transaction: Transaction | undefined;
+      pace: BatchPace;
       /** A rebalance or the shutdown waits for the cycle to end. */
       interrupted: () => boolean;
     },
@@ -40,7 +42,7 @@ export class Cycle {
   async waitForWork(commitDue: number, idleMs: number): Promise<void> {
     const { tasks, clock, wake, interrupted } = this.options;
     const due = (): number => Math.min(commitDue, tasks.nextWallClock) - clock.now();
-    if (tasks.waiting || interrupted() || due() <= 0) return;
+    if ((tasks.waiting && !this.held) || interrupted() || due() <= 0) return;
     await wake.wait(Math.min(due(), idleMs));
   }
 
@@ -49,8 +51,9 @@ export class Cycle {
     const started = performance.now();
     const taken = new Map<InputQueue, number>();
     const { isolating } = tasks;
-    const open = (queue: InputQueue): boolean => (taken.get(queue) ?? 0) < batch.maxRecords && (!isolating || queue.isolating);
-    while (!interrupted()) {
+    if (this.defect) throw this.defect.error;
+    const open = (queue: InputQueue): boolean => !queue.preparing && (taken.get(queue) ?? 0) < batch.maxRecords && (!isolating || queue.isolating);
+    while (!interrupted() && !this.held) {
       const left = batch.maxWaitMs - (performance.now() - started);
       const next = tasks.next(open);
       if (next) await this.runBatch(next.task, next.queue, taken);
@@ -61,35 +64,59 @@ export class Cycle {
     for (const { task } of tasks.owned) await task.punctuateWallClock();
   }
 
-  /** A further batch might not end before the broker aborts the transaction; and one stretch is one while a refused output is looked for (C3, E2). */
+  /** Whether the broker might abort the open transaction before a further batch, or part of one, has ended, when `waitMs` are waited first (C3). */
+  late(waitMs = 0): boolean {
+    const { transaction, pace } = this.options;
+    if (transaction?.since === undefined) return false;
+    return performance.now() - transaction.since + waitMs + pace.longestMs > transaction.timeoutMs / 2;
+  }
+
+  /** While a refused record is looked for, one stretch is committed before the next is taken (E2). */
+  private get held(): boolean {
+    return this.options.tasks.owned.some(({ task }) => task.queues.some((queue) => queue.onTrial));
+  }
+
   private mustCommit(isolating: boolean): boolean {
-    const { transaction, tasks } = this.options;
-    if (transaction === undefined) return false;
-    if (isolating) {
-      for (const { task } of tasks.owned) if (task.queues.some((queue) => queue.position !== queue.rewindTo)) task.requestCommit();
-      return true;
-    }
-    const late = transaction.since !== undefined && performance.now() - transaction.since + this.longestBatchMs > transaction.timeoutMs / 2;
-    if (late) for (const { task } of tasks.owned) if (task.dirty) task.requestCommit();
-    return late;
+    if (!isolating && !this.late()) return false;
+    for (const { task } of this.options.tasks.owned) if (task.dirty) task.requestCommit();
+    return true;
   }
 
   private async runBatch(task: Task, queue: InputQueue, taken: Map<InputQueue, number>): Promise<void> {
     const { intake, batch, metrics } = this.options;
     const { doneRecords, doneBytes } = queue;
     const already = taken.get(queue) ?? 0;
+    const preparing = queue.prepare(batch.maxRecords - already);
+    if (preparing) return void this.prepared(queue, preparing);
     const started = performance.now();
+    this.options.pace.begin();
     try {
       const running = task.runBatch(queue, batch.maxRecords - already);
       if (isPromise(running)) await this.watched(running, task, queue, started);
       else if (performance.now() - started > this.options.slowBatchMs) this.reportSlow(task, queue);
     } finally {
-      this.longestBatchMs = Math.max(performance.now() - started, this.longestBatchMs * FORGETTING);
+      this.options.pace.end();
       intake.release(queue.doneRecords - doneRecords, queue.doneBytes - doneBytes);
     }
     const records = queue.doneRecords - doneRecords;
     taken.set(queue, already + records);
     metrics.processed(queue.partition.topic, records, (performance.now() - started) / 1000);
+  }
+
+  /** Beside the loop, so that other partitions go on meanwhile; where there is no answer the records wait, and it is asked for again (E3). */
+  private async prepared(queue: InputQueue, preparing: Promise<unknown>): Promise<void> {
+    const { wake, logger } = this.options;
+    queue.preparing = true;
+    try {
+      await preparing;
+    } catch (error) {
+      if (!(error instanceof KstreamdError)) this.defect = { error };
+      else logger.warn({ err: messageOf(error), code: error.code, ...queue.partition, offset: queue.position }, 'records wait; trying again');
+      await new Promise((resolve) => setTimeout(resolve, PREPARE_AGAIN_MS).unref());
+    } finally {
+      queue.preparing = false;
+      wake.notify();
+    }
   }
 
   private async watched(running: Promise<void>, task: Task, queue: InputQueue, started: number): Promise<void> {

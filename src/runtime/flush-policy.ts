@@ -17,12 +17,19 @@ export class FlushPolicy {
     private readonly now: () => number,
   ) {}
 
-  /** The tasks to flush now; all that have something to flush when `all`. */
-  due(tasks: readonly Task[], all: boolean): Task[] {
+  /**
+   * The tasks to flush now; all that have something to flush when `all`. `changed`: what the last commit moved. Where no
+   * changelog could restore a store, its position goes to disk although no value changed: a restart takes everything after
+   * it again.
+   */
+  due(tasks: readonly Task[], changed: readonly Task[], all: boolean): Task[] {
     const now = this.now();
     if (!all && now < this.notBefore) return [];
     const everything = all || this.overfull(tasks);
-    return tasks.filter((task) => task.state.unflushed && (everything || task.localOnly || now - this.begun(task) >= this.settings.flushMs));
+    return tasks.filter((task) => {
+      if (task.localOnly && changed.includes(task)) return true;
+      return task.state.unflushed && (everything || task.localOnly || now - this.begun(task) >= this.settings.flushMs);
+    });
   }
 
   /** When the next flush is due, in clock milliseconds; Infinity when nothing waits. */

@@ -9,6 +9,7 @@ import type { EngineMetrics } from './metrics.js';
 import type { OpeningTask } from './opening-task.js';
 import type { RebalanceRequest } from './rebalance.js';
 import type { Signal } from './signal.js';
+import type { Standbys } from './standby/standbys.js';
 import { type Damage, liesIn } from './state-damage.js';
 import type { TaskSet } from './task-set.js';
 
@@ -18,12 +19,16 @@ export interface HandoverOptions {
   readonly intake: Intake;
   readonly commit: Commit;
   readonly transaction: Transaction | undefined;
+  /** Told what runs here, so that nobody follows it beside us (S10). */
+  readonly standbys: Pick<Standbys, 'claim' | 'release'> | undefined;
   readonly metrics: EngineMetrics;
   readonly logger: Logger;
   readonly wake: Signal;
   readonly sleep: (ms: number) => Promise<void>;
   /** Undoes what all tasks did since the last commit. */
   readonly rewind: (reason: string) => Promise<void>;
+  /** Commits what all tasks have done, or undoes it. */
+  readonly commitAll: () => Promise<void>;
   readonly failed: (error: unknown) => void;
 }
 
@@ -31,7 +36,6 @@ const RETRY_MS = 500;
 const REVOKE_MS = 5000;
 /** Restores that end within so long belong to the assignment; longer ones go on while other tasks run. */
 const SOON_MS = 500;
-const START_TRIES = 10;
 
 /** Takes tasks over and gives them up as the group says (C5); those with something to restore start when they have it (S4). */
 export class Handover {
@@ -73,13 +77,9 @@ export class Handover {
   async startRestored(): Promise<void> {
     const { tasks, commit, intake } = this.options;
     if (this.restored.length === 0) return;
-    const started: OwnedTask[] = [];
     for (const task of this.restored.splice(0)) {
+      const owned = await task.start();
       this.opening = this.opening.filter((one) => one !== task);
-      started.push(await task.start());
-    }
-    await this.commitStarts(started);
-    for (const owned of started) {
       tasks.add(owned);
       this.assignment.startReading(owned.task);
     }
@@ -121,6 +121,9 @@ export class Handover {
   }
 
   private async take(partitions: readonly TopicPartition[]): Promise<void> {
+    // Opening may take longer than the broker lets a transaction stay open.
+    if (this.options.transaction?.since !== undefined) await this.options.commitAll();
+    this.options.standbys?.claim(partitions);
     const opened = await this.opened(partitions);
     this.opening = [...this.opening, ...opened];
     await within(SOON_MS, Promise.all(opened.map((task) => this.restore(task))));
@@ -130,26 +133,12 @@ export class Handover {
 
   private async restore(task: OpeningTask): Promise<void> {
     try {
-      if ((await task.restore()) === 'restored') this.restored.push(task);
+      // Its partitions may have been revoked in the very moment in which it ended.
+      if ((await task.restore()) === 'restored' && this.opening.includes(task)) this.restored.push(task);
     } catch (error) {
       this.options.failed(error);
     }
     this.options.wake.notify();
-  }
-
-  /** A crash before a new task's first commit must not leave changelog records without an offset (C5). */
-  private async commitStarts(started: readonly OwnedTask[]): Promise<void> {
-    const { commit, sleep, logger } = this.options;
-    const stateful = started.filter(({ task }) => task.changelogs.length > 0);
-    for (let tries = 1; stateful.length > 0; tries++) {
-      try {
-        return await commit.starts(stateful);
-      } catch (error) {
-        if (!(error instanceof RetriableError) || tries === START_TRIES) throw error;
-        logger.warn({ err: error.message, code: error.code }, 'the offsets of new tasks could not be committed; trying again');
-        await sleep(RETRY_MS);
-      }
-    }
   }
 
   /** Tries again while the broker is in the way (E3). */
@@ -179,6 +168,7 @@ export class Handover {
       commit.forget(task);
       await task.close();
     }
+    this.options.standbys?.release(partitions);
   }
 
   private async abandon(partitions: readonly TopicPartition[]): Promise<void> {
@@ -201,6 +191,8 @@ export class Handover {
       logger.warn({ err: messageOf(error) }, 'could not commit before giving partitions up; their last records will be processed again');
       // A transaction whose commit is still under way cannot be aborted beside it.
       if (error instanceof TooLate && transaction !== undefined) throw new TaskMigratedError('broker/transaction-unresolved', error.message, { cause: error });
+      // Nor may what it perhaps committed be done again here.
+      if (transaction !== undefined && error instanceof TaskMigratedError && error.code !== 'broker/member-removed') throw error;
       if (error instanceof OutputsLost || transaction !== undefined) await rewind('delivery');
     } finally {
       timeout.clear();

@@ -32,6 +32,8 @@ export class InputQueue {
   closed = false;
   /** Records below this are processed few at a time, each time acknowledged, after a delivery has failed (E2). */
   isolateUntil = 0;
+  /** Its next records wait for what their formats need. */
+  preparing = false;
   /** What came below this has been pushed; beyond the last record where markers follow it. Undefined when not known. */
   readTo: number | undefined;
   /** At most so many of them at a time. */
@@ -77,6 +79,13 @@ export class InputQueue {
     return { raw, from, to };
   }
 
+  /** What to await before the next batch can be read; undefined when it can be now. */
+  prepare(max: number): Promise<unknown> | undefined {
+    const { preparation } = this.source;
+    const stretch = preparation.none ? undefined : this.next(max);
+    return stretch && preparation.of(stretch.raw, stretch.from, stretch.to);
+  }
+
   get replaying(): boolean {
     return this.position < this.replayUntil;
   }
@@ -96,6 +105,11 @@ export class InputQueue {
     return this.position < this.isolateUntil;
   }
 
+  /** A stretch that was taken to find a refused record is not committed yet (E2). */
+  get onTrial(): boolean {
+    return this.position > this.rewindTo && this.rewindTo < this.isolateUntil;
+  }
+
   /** What to commit: never below what was committed before a restart (C4). */
   get offsetToCommit(): number {
     return Math.max(this.position, this.replayUntil);
@@ -103,7 +117,6 @@ export class InputQueue {
 
   /** Everything of the head batch below index `end` is done. */
   advanceTo(end: number): void {
-    this.condemned = undefined;
     const raw = this.batches[0] as RawBatch;
     this.length -= end - this.head;
     this.doneRecords += end - this.head;
@@ -116,7 +129,14 @@ export class InputQueue {
     this.head = 0;
     this.position = this.batches[0]?.offsetAt(0) ?? raw.offsetAt(raw.length - 1) + 1;
     this.doneBytes += raw.bytes;
-    if (!this.isolating) this.isolateBy = ISOLATED;
+  }
+
+  /** Nothing below the position has to be read again; a search for a refused record that came so far is over. */
+  committed(): void {
+    this.rewindTo = this.position;
+    const found = this.condemned !== undefined && this.condemned.offset < this.rewindTo;
+    if (found) this.condemned = undefined;
+    if (found || !this.isolating) this.isolateBy = ISOLATED;
   }
 
   /** Moves past transaction markers, once no record waits before them (B5). */

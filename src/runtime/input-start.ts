@@ -6,7 +6,7 @@ import { type CommittedOffset, type PartitionReader, partitionKey, type TopicPar
 import type { StartOffset } from '../topology/nodes.js';
 import type { Topology } from '../topology/topology.js';
 import { decodeMetadata } from './offset-metadata.js';
-import type { TaskOptions } from './task.js';
+import type { TaskOptions } from './task-options.js';
 
 type InputStart = TaskOptions['inputs'][number];
 

@@ -173,6 +173,7 @@ export class EngineMetrics {
         writes: this.registry.counter('store_writes_total', { store }),
         readBytes: this.registry.counter('store_read_bytes_total', { store }),
         writtenBytes: this.registry.counter('store_written_bytes_total', { store }),
+        dropped: this.registry.counter('store_dropped_writes_total', { store }),
       };
       this.stores.set(store, counters);
     }

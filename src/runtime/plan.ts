@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { ConfigError } from '../core/errors.js';
 import type { Logger } from '../core/logger.js';
 import type { StoreDefinition } from '../core/store.js';
+import { layoutOf } from '../core/store-layout.js';
 import type { TopicAdmin } from '../core/transport.js';
 import type { TopologyNode } from '../topology/nodes.js';
 import type { RepartitionTopic, Subtopology, Topology } from '../topology/topology.js';
@@ -80,7 +81,9 @@ export async function checkPlan(plan: Plan, admin: TopicAdmin): Promise<void> {
 /** What each internal topic must have (S3, S16). */
 function policiesOf({ stores, repartitions }: Topology): Map<string, CleanupPolicy> {
   const policies = new Map<string, CleanupPolicy>(repartitions.map(({ topic }) => [topic, 'delete']));
-  for (const { changelog } of stores.values()) if (changelog) policies.set(changelog.topic, 'compact');
+  for (const { changelog, type } of stores.values()) {
+    if (changelog) policies.set(changelog.topic, type === 'window' || type === 'session' ? 'compact,delete' : 'compact');
+  }
   return policies;
 }
 
@@ -175,8 +178,10 @@ function hashOf(topology: Topology, subtopology: Subtopology): string {
 }
 
 /** What makes stored bytes readable; where copies of them are kept may change. */
-function identityOf(store: StoreDefinition | undefined): Pick<StoreDefinition, 'name' | 'type' | 'engine' | 'key' | 'value'> | undefined {
+function identityOf(
+  store: StoreDefinition | undefined,
+): (Pick<StoreDefinition, 'name' | 'type' | 'engine' | 'key' | 'value'> & { layout?: string | undefined }) | undefined {
   if (store === undefined) return undefined;
   const { name, type, engine, key, value } = store;
-  return { name, type, engine, key, value };
+  return { name, type, engine, key, value, layout: layoutOf(store) };
 }

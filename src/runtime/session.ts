@@ -1,5 +1,6 @@
 import { DeliveryError, KstreamdError, messageOf, RetriableError, StoreCorruptedError, TaskMigratedError } from '../core/errors.js';
-import { Assignment } from './assignment.js';
+import { Assignment, type OpenTaskState } from './assignment.js';
+import type { BatchPace } from './batch-pace.js';
 import type { Clients } from './clients.js';
 import { Commit, OutputsLost } from './commit.js';
 import { Cycle } from './cycle.js';
@@ -8,12 +9,16 @@ import { Handover } from './handover.js';
 import { Intake } from './intake.js';
 import { narrowIsolation } from './isolation.js';
 import type { EngineMetrics } from './metrics.js';
+import type { MidBatchCommits } from './mid-batch-commits.js';
 import { checkPlan } from './plan.js';
 import { Purge } from './purge.js';
 import { RebalanceRequests } from './rebalance.js';
 import { ChangelogReader } from './restore/changelog-reader.js';
 import type { Signal } from './signal.js';
+import { openStandbys } from './standby/open-standbys.js';
+import type { Standbys } from './standby/standbys.js';
 import { StateDamage } from './state-damage.js';
+import type { WorkParts } from './status.js';
 import type { TaskSet } from './task-set.js';
 import { Watch } from './watch.js';
 import type { WorkerOptions } from './worker-options.js';
@@ -28,7 +33,13 @@ export class ProducerLost extends Error {
   }
 }
 
-export type SessionOptions = WorkerOptions & { readonly engineMetrics: EngineMetrics; readonly tasks: TaskSet; readonly wake: Signal };
+/** What outlives a membership is the worker's. */
+export type SessionOptions = WorkerOptions & {
+  readonly engineMetrics: EngineMetrics;
+  readonly tasks: TaskSet;
+  readonly wake: Signal;
+  readonly pace: BatchPace;
+};
 
 const RETRY_MS = 500;
 const IDLE_MS = 1000;
@@ -46,6 +57,7 @@ export class Session {
   private readonly purge: Purge;
   private readonly handover: Handover;
   private readonly changelogs: ChangelogReader | undefined;
+  private readonly standbys: Standbys | undefined;
   private readonly damage: StateDamage;
   private stopping = false;
   private failure: { error: unknown } | undefined;
@@ -80,11 +92,14 @@ export class Session {
       metrics,
       intake: this.intake,
       transaction: sink.transaction,
+      pace: options.pace,
       interrupted: () => this.stopping || this.requests.pending || this.damage.pending || this.failure !== undefined,
     });
     this.purge = new Purge(admin, topology, logger);
     this.changelogs = clients.changelogs && new ChangelogReader(clients.changelogs, logger);
-    const settings = { ...options, sink, metrics, sleep: (ms: number) => this.sleep(ms) };
+    this.standbys = this.changelogs && openStandbys({ ...options, plan, admin, reader: this.changelogs, metrics });
+    const openState: OpenTaskState = async (asked) => (await this.standbys?.handOver(asked.directory)) ?? options.openState(asked);
+    const settings = { ...options, openState, sink, metrics, sleep: (ms: number) => this.pause(ms), commits: this.commits };
     const restore = { reader: this.changelogs as ChangelogReader, admin, clock, metrics };
     this.handover = new Handover(new Assignment(plan, member, reader, admin, restore, settings), {
       ...options,
@@ -93,8 +108,10 @@ export class Session {
       intake: this.intake,
       commit: this.commit,
       transaction: sink.transaction,
+      standbys: this.standbys,
       sleep: (ms) => this.sleep(ms),
       rewind: (reason) => this.rewind(reason, false),
+      commitAll: () => this.commitOrGoBack(),
       failed: (error) => this.fail(error),
     });
   }
@@ -108,17 +125,25 @@ export class Session {
     return this.handover.opening.length > 0;
   }
 
+  get status(): WorkParts {
+    const { tasks } = this.options;
+    const endOf: WorkParts['endOf'] = (partition) => this.clients.reader.cachedEnd(partition);
+    return { owned: tasks.owned, opening: this.handover.opening, endOf, last: this.commit.last, standby: this.standbys?.status() };
+  }
+
   /** Resolves after `stop`; rejects with what ended it, a ProducerLost among them. */
   async run(): Promise<void> {
     const { plan, member, admin } = this.clients;
     const watch = new Watch(
       () => checkPlan(plan, admin),
       (error) => this.fail(error),
+      this.options.watchMs,
     );
     try {
       await member.join([...new Set(plan.leads.map((lead) => lead.topic))], this.requests);
       this.intake.start();
       watch.start();
+      this.standbys?.start();
       await this.loop();
     } finally {
       watch.stop();
@@ -128,6 +153,7 @@ export class Session {
 
   /** The state in a task's directory cannot be trusted: the task is restored as soon as its turn comes (E4). */
   damaged(directory: string, problem: string): void {
+    if (this.standbys?.damaged(directory, problem)) return;
     this.damage.note({ directory, problem });
     this.options.wake.notify();
   }
@@ -159,7 +185,7 @@ export class Session {
   /** What an error of the loop means; throws what ends the run. */
   private async goOnAfter(error: unknown): Promise<void> {
     if (error instanceof ProducerLost) throw error;
-    if (error instanceof OutputsLost && !this.failure) return this.commitFailed(error);
+    if ((error instanceof OutputsLost || error instanceof DeliveryError || isRemoval(error)) && !this.failure) return this.commitFailed(error);
     if (error instanceof RetriableError && !this.failure) return this.repeatCycle(error);
     if (error instanceof TaskMigratedError && this.clients.sink.transaction && !this.failure) throw this.producerLost(error);
     if (this.repairable(error) && !this.failure) return this.damaged(error.directory, error.message);
@@ -192,16 +218,41 @@ export class Session {
   private async commitIfDue(): Promise<void> {
     const { tasks, clock } = this.options;
     tasks.observe(this.clients.reader);
-    if (clock.now() < this.commitDue()) return;
+    if (clock.now() >= this.commitDue()) await this.commitOrGoBack();
+  }
+
+  private async commitOrGoBack(): Promise<void> {
     try {
-      await this.commit.run(tasks.owned);
-      this.lastCommit = clock.now();
-      this.purge.afterCommit(tasks.owned);
+      await this.commitAll();
     } catch (error) {
-      this.retryAt = clock.now() + RETRY_MS;
       await this.commitFailed(error);
     }
   }
+
+  private async commitAll(): Promise<void> {
+    const { tasks, clock } = this.options;
+    await this.commit.run(tasks.owned);
+    this.lastCommit = clock.now();
+    this.purge.afterCommit(tasks.owned);
+  }
+
+  /** In the middle of a batch nothing can be undone but what is in hand: whoever asked does that. */
+  private readonly commits: MidBatchCommits = {
+    now: async () => {
+      try {
+        await this.commitAll();
+      } catch (error) {
+        if (!(error instanceof OutputsLost && error.cause instanceof DeliveryError)) throw error;
+        await this.abortTransaction();
+        this.commit.rewound();
+        throw error.cause;
+      }
+    },
+    beforeMore: (waitMs) => {
+      this.options.pace.end();
+      return this.cycle.late(waitMs) ? this.commits.now() : undefined;
+    },
+  };
 
   /** What a failed commit means for the cycle (C2, C3, E2, E3). */
   private async commitFailed(error: unknown): Promise<void> {
@@ -209,13 +260,14 @@ export class Session {
     const cause = error instanceof OutputsLost ? error.cause : error;
     if (!(cause instanceof KstreamdError)) throw cause;
     const about = { err: cause.message, code: cause.code };
+    if (!(cause instanceof DeliveryError && this.options.tasks.dirty)) this.retryAt = this.options.clock.now() + RETRY_MS;
     if (cause instanceof TaskMigratedError) {
       if (cause.code !== 'broker/member-removed' && this.clients.sink.transaction) throw this.producerLost(cause);
       logger.warn(about, 'this member lost its tasks; dropping what is not committed');
       await this.rewind('lost', false);
     } else if (cause instanceof DeliveryError) {
       logger.warn(about, 'an output was refused; repeating the cycle record by record');
-      if (this.clients.sink.transaction) narrowIsolation(this.options.tasks.owned, cause);
+      narrowIsolation(this.options.tasks.owned, cause);
       await this.rewind('delivery', true);
     } else if (cause instanceof RetriableError) {
       logger.warn(about, 'the commit failed; trying again');
@@ -239,6 +291,7 @@ export class Session {
   private async abortTransaction(): Promise<void> {
     const { transaction } = this.clients.sink;
     if (transaction?.since === undefined) return;
+    this.options.engineMetrics.transaction('aborted', transaction.since);
     try {
       await this.intake.readOnFor(transaction.abort());
     } catch (error) {
@@ -272,6 +325,7 @@ export class Session {
     const { wake, logger } = this.options;
     await this.intake.stop();
     await this.handover.abandonAll();
+    await this.standbys?.stop();
     let left = false;
     const leaving = this.clients.member.leave().finally(() => {
       left = true;
@@ -286,9 +340,16 @@ export class Session {
   }
 
   private fail(error: unknown): void {
-    if (this.repairable(error)) return this.damaged(error.directory, error.message);
-    this.failure ??= { error };
+    if (this.repairable(error)) this.damaged(error.directory, error.message);
+    else this.failure ??= { error };
     this.options.wake.notify();
+  }
+
+  /** Between two tries of a record or a callback. */
+  private async pause(ms: number): Promise<void> {
+    await this.commits.beforeMore(ms);
+    await this.sleep(ms);
+    this.options.pace.begin();
   }
 
   private async sleep(ms: number): Promise<void> {
@@ -298,6 +359,11 @@ export class Session {
       await this.options.wake.wait(left);
     }
   }
+}
+
+/** Without transactions nothing was fenced: what is not committed is done again, here or by whoever owns the tasks now. */
+function isRemoval(error: unknown): boolean {
+  return error instanceof TaskMigratedError && error.code === 'broker/member-removed';
 }
 
 /** For a wait whose caller looks for itself whether to stop. */

@@ -4,6 +4,7 @@ import { type RecordSource, StreamRecord } from '../core/record.js';
 import type { TopicPartition } from '../core/transport.js';
 import type { SourceNode, TimestampExtractor } from '../topology/nodes.js';
 import { attribute } from './failure.js';
+import { Preparation } from './preparation.js';
 
 /** Times as the task has seen them; the source advances both (T1). */
 export interface TaskTimes {
@@ -23,6 +24,7 @@ export class SourceRunner {
   private readonly source: RecordSource;
   private readonly extract: TimestampExtractor | undefined;
   private readonly origin: (offset: number) => { topic: string; partition: number; offset: number };
+  readonly preparation: Preparation;
   /** Largest timestamp taken from the partition, −1 before the first (T1). */
   partitionTime = -1;
 
@@ -31,6 +33,7 @@ export class SourceRunner {
     partition: TopicPartition,
   ) {
     this.source = { topic: partition.topic, partition: partition.partition, keySerde: node.key, valueSerde: node.value };
+    this.preparation = new Preparation(node.key, node.value);
     this.extract = node.timestamp;
     this.origin = (offset) => ({ ...partition, offset });
   }

@@ -1,6 +1,6 @@
 import { dirname } from 'node:path';
 import type { Clock } from '../core/clock.js';
-import { StoreCorruptedError } from '../core/errors.js';
+import { StoreError } from '../core/errors.js';
 
 /** The state in a directory is not what was written there. */
 export interface Damage {
@@ -28,7 +28,7 @@ export class StateDamage {
     this.found.set(damage.directory, damage);
   }
 
-  /** Has each damage repaired. Throws a StoreCorruptedError for a directory that is damaged again and again. */
+  /** Has each damage repaired. Throws a StoreError, which nothing repairs, for a directory that is damaged again and again. */
   async repair(reopen: (damage: Damage) => Promise<void>): Promise<void> {
     for (const [directory, damage] of this.found) {
       this.check(damage);
@@ -44,7 +44,7 @@ export class StateDamage {
     this.times.set(directory, times);
     if (times.length <= MOST) return;
     this.found.delete(directory);
-    throw new StoreCorruptedError(directory, `the state in ${directory} was damaged ${times.length} times within an hour: ${problem}`, {
+    throw new StoreError('store/corrupt', `the state in ${directory} was damaged ${times.length} times within an hour: ${problem}`, {
       fix: 'check the disk and the memory of this machine',
     });
   }

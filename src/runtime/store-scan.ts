@@ -14,7 +14,8 @@ export interface ScanSource<K, V> {
   readonly stored: ByteIterator;
   readonly reverse: boolean;
   readonly limit: number;
-  readonly decode: (key: string | Buffer, value: Buffer) => [K, V];
+  /** undefined leaves the entry out. */
+  readonly decode: (key: string | Buffer, value: Buffer) => [K, V] | undefined;
   readonly onClose: (closed: MaybePromise<void>) => void;
 }
 
@@ -49,8 +50,10 @@ export class StoreScan<K, V> implements StoreIterator<K, V> {
         const entry = this.take();
         if (entry === END) break;
         if (entry === HIDDEN) continue;
+        const value = this.source.decode(entry[0], entry[1]);
+        if (value === undefined) continue;
         this.left--;
-        return { done: false, value: this.source.decode(entry[0], entry[1]) };
+        return { done: false, value };
       }
     } catch (error) {
       this.close();

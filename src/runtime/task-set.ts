@@ -46,7 +46,7 @@ export class TaskSet {
   /** Records wait that may be processed now. */
   get waiting(): boolean {
     const { isolating } = this;
-    return this.tasks.some(({ task }) => task.queues.some((queue) => queue.length > 0 && (!isolating || queue.isolating)));
+    return this.tasks.some(({ task }) => task.queues.some((queue) => queue.length > 0 && !queue.preparing && (!isolating || queue.isolating)));
   }
 
   /** Earliest wall-clock punctuation; Infinity when there is none. */

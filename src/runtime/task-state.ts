@@ -1,16 +1,19 @@
-import { ConfigError, StoreCorruptedError } from '../core/errors.js';
+import { ConfigError, messageOf, StoreCorruptedError } from '../core/errors.js';
 import type { Logger } from '../core/logger.js';
 import { inSequence, isPromise, type MaybePromise } from '../core/maybe.js';
 import type { Serde } from '../core/serde.js';
 import type { HeldTaskDirectory, HoldTaskDirectory, KeyValueStore, StoreDefinition, StoredPosition, StoreEngine, TaskStorage } from '../core/store.js';
-import type { Held } from './buffer-entry.js';
+import type { StateStore } from '../core/store-types.js';
 import type { CacheBudget } from './cache-budget.js';
 import { OpenScans } from './open-scans.js';
 import type { Changelog } from './restore/changelog-copy.js';
 import type { RestoredStorage } from './restore/task-stores.js';
-import { type OpenStore, StoreView } from './store-view.js';
+import type { EventTimes } from './stores/event-times.js';
+import { deleteExpired } from './stores/expired-rows.js';
+import { openStore } from './stores/open-store.js';
+import type { ChangeVisitor, OpenStore } from './stores/store-kind.js';
 import { batchReader, lowestPositions, openTaskStorage } from './task-storage.js';
-import { type StoreCounters, WriteBuffer } from './write-buffer.js';
+import type { StoreCounters, WriteBuffer } from './write-buffer.js';
 
 export interface TaskStateOptions {
   /** The pipeline's name. */
@@ -26,6 +29,8 @@ export interface TaskStateOptions {
   readonly logger: Logger;
   /** Locks and checks the directory; left out where nothing is kept on disk. */
   readonly holdDirectory?: HoldTaskDirectory | undefined;
+  /** Rejects with `store/locked` at once where another process has the directory: for a copy (S10). */
+  readonly onlyHere?: boolean | undefined;
 }
 
 /** A store as `/status` shows it. */
@@ -51,6 +56,8 @@ interface Group {
  */
 export class TaskState {
   private flushing: Promise<void> | undefined;
+  private expiring: Promise<void> | undefined;
+  private closing = false;
   /** Why nothing more is written to the disk, and `close` sets aside what is there (E4). */
   private condemned: string | undefined;
   /** A flush failed: what the engine then did to its files has to be checked (E4). */
@@ -60,6 +67,7 @@ export class TaskState {
     private readonly groups: readonly Group[],
     private readonly stores: ReadonlyMap<string, OpenStore>,
     private readonly scans: OpenScans,
+    private readonly logger: Logger,
     private readonly held: HeldTaskDirectory | undefined,
   ) {}
 
@@ -71,6 +79,7 @@ export class TaskState {
       application: options.application,
       stores: options.stores,
       persistent: [...engines.values()].some(({ persistent }) => persistent),
+      onlyHere: options.onlyHere,
     });
     try {
       return await openStores(engines, held?.directory ?? options.directory, options, (...opened) => new TaskState(...opened, held));
@@ -106,39 +115,62 @@ export class TaskState {
     );
   }
 
+  /** A write beside `flush` failed: what is on disk is checked before its next use (E4). */
+  distrust(): void {
+    this.damaged = true;
+  }
+
   /** What is on disk cannot be trusted (E4): nothing more is flushed, and `close` sets it aside, or rejects where a store has no changelog. */
   condemn(problem: string): void {
     this.condemned ??= problem;
   }
 
-  /** The store as `step` sees it; the name is for reports of iterators left open. */
-  store<K = unknown, V = unknown>(name: string, step?: string): KeyValueStore<K, V> {
+  /** The store as `step` sees it, as its type has it; the name is for reports of iterators left open, `times` for stores that go by event time. */
+  store<S extends StateStore = KeyValueStore>(name: string, step?: string, times?: EventTimes): S;
+  store<K = unknown, V = unknown>(name: string, step?: string, times?: EventTimes): KeyValueStore<K, V>;
+  store(name: string, step?: string, times?: EventTimes): StateStore {
     const store = this.stores.get(name);
     if (!store) throw new Error(`the task has no store named ${name}; it has ${[...this.stores.keys()].join(', ') || 'none'}`);
-    return new StoreView<K, V>(store, this.scans, step);
+    return store.view({ scans: this.scans, step, times });
   }
 
   /** The batch is done: its writes are kept until `committed` or `abort`. */
   endBatch(): void {
     this.scans.closeLeaked();
-    for (const { buffer } of this.stores.values()) buffer.endBatch();
+    this.endOfBatch();
   }
 
   /** The batch failed: its writes are dropped (B6). */
   rollbackBatch(): void {
     this.scans.closeLeaked();
-    for (const { buffer } of this.stores.values()) buffer.rollbackBatch();
+    for (const store of this.stores.values()) {
+      store.buffer.rollbackBatch();
+      store.rolledBack?.();
+    }
   }
 
   /** Everything since the last `committed` is dropped (B6). */
   abort(): void {
     this.scans.closeLeaked();
-    for (const { buffer } of this.stores.values()) buffer.abort();
+    for (const store of this.stores.values()) {
+      store.buffer.abort();
+      store.aborted?.();
+    }
+  }
+
+  /** Deletes what has expired, as part of the next commit (S9). Between two batches only. */
+  async sweep(): Promise<void> {
+    let written = false;
+    for (const store of this.stores.values()) written = ((await store.sweep?.(this.scans)) ?? false) || written;
+    if (written) this.endOfBatch();
   }
 
   /** The offsets behind the writes of all ended batches are committed: they may go to the engines. */
   committed(): void {
-    for (const { buffer } of this.stores.values()) buffer.committed();
+    for (const store of this.stores.values()) {
+      store.buffer.committed();
+      store.committed?.();
+    }
   }
 
   /**
@@ -146,6 +178,7 @@ export class TaskState {
    * engine (C4). Meanwhile the stores can be read and written; when it fails, the next flush writes the same again.
    */
   flush(positions: readonly StoredPosition[]): MaybePromise<void> {
+    if (this.condemned !== undefined) return;
     if (this.flushing) {
       const again = () => this.flush(positions);
       return this.flushing.then(again, again);
@@ -178,7 +211,10 @@ export class TaskState {
   restorable(changelogs: readonly Changelog[]): RestoredStorage[] {
     const byStore = new Map(changelogs.map((changelog) => [changelog.store, changelog]));
     return this.groups.flatMap(({ storage, definitions }) => {
-      const own = definitions.map(({ name }) => byStore.get(name)).filter((changelog) => changelog !== undefined);
+      const own = definitions.flatMap(({ name }) => {
+        const changelog = byStore.get(name);
+        return changelog === undefined ? [] : [{ ...changelog, rows: this.stores.get(name)?.rowsOfChangelog }];
+      });
       return own.length === 0 ? [] : [{ storage, changelogs: own, others: own.length < definitions.length }];
     });
   }
@@ -196,32 +232,34 @@ export class TaskState {
     return false;
   }
 
-  /** The keys of one store that the next commit changes, with their new values (S3). */
-  eachUncommitted(store: string, visit: (key: string, value: Held) => void): void {
-    this.stores.get(store)?.buffer.eachUncommitted(visit);
+  /** The records of one store's changelog that the next commit adds (S3). */
+  eachChange(store: string, visit: ChangeVisitor): void {
+    this.stores.get(store)?.eachChange(visit);
   }
 
-  /** The format of a store's values. */
-  valueSerde(store: string): Serde<unknown> {
-    return (this.stores.get(store) as OpenStore).value;
+  /** The format of the numbers that `eachChange` gives. */
+  changelogValue(store: string): Serde<unknown> {
+    return (this.stores.get(store) as OpenStore).changelogValue;
   }
 
   /** Bytes of writes that the engines do not have yet: what an early flush would free. */
   get unflushedBytes(): number {
     if (this.condemned !== undefined) return 0;
     let bytes = 0;
-    for (const { buffer } of this.stores.values()) bytes += buffer.dirtyBytes;
+    for (const { buffer, waitingBytes = 0 } of this.stores.values()) bytes += buffer.dirtyBytes + waitingBytes;
     return bytes;
   }
 
   /** What each store did since the last call, by its name. */
   takeCounters(): ReadonlyMap<string, StoreCounters> {
-    return new Map([...this.stores].map(([name, { buffer }]) => [name, buffer.takeCounters()]));
+    return new Map([...this.stores].map(([name, store]) => [name, { ...store.buffer.takeCounters(), dropped: store.takeDropped?.() ?? 0 }]));
   }
 
   /** Waits for a flush that is under way; what was not flushed is dropped. */
   async close(): Promise<void> {
     await this.flushing?.catch(() => {});
+    this.closing = true;
+    await this.expiring;
     await this.scans.closeAll();
     for (const { buffer } of this.stores.values()) buffer.clear();
     try {
@@ -235,6 +273,31 @@ export class TaskState {
   private flushed(): void {
     this.flushing = undefined;
     for (const { buffer } of this.stores.values()) buffer.flushed();
+    this.expiring ??= this.expire().finally(() => {
+      this.expiring = undefined;
+    });
+  }
+
+  /** Removes rows that nobody sees any more, beside all other work (S8). */
+  private async expire(): Promise<void> {
+    try {
+      for (const { storage, definitions } of this.groups) {
+        for (const { name } of definitions) {
+          const range = this.stores.get(name)?.takeExpired?.();
+          if (range !== undefined) await deleteExpired(storage, name, range, () => this.closing);
+        }
+      }
+    } catch (error) {
+      this.damaged = true;
+      this.logger.warn({ err: messageOf(error) }, 'expired entries could not be removed');
+    }
+  }
+
+  private endOfBatch(): void {
+    for (const store of this.stores.values()) {
+      store.endBatch?.();
+      store.buffer.endBatch();
+    }
   }
 
   private flushFailed(): void {
@@ -244,7 +307,7 @@ export class TaskState {
   }
 }
 
-type Opened = [readonly Group[], ReadonlyMap<string, OpenStore>, OpenScans];
+type Opened = [readonly Group[], ReadonlyMap<string, OpenStore>, OpenScans, Logger];
 
 async function openStores<T>(
   engines: ReadonlyMap<string, StoreEngine>,
@@ -265,7 +328,7 @@ async function openStores<T>(
       const buffers: WriteBuffer[] = [];
       groups.push({ storage, persistent: engine.persistent, buffers, definitions });
       for (const definition of definitions) {
-        const store = openStore(definition, storage, options);
+        const store = openStore(definition, batchReader(storage.store(definition.name)), options.serdeFor, options.cache);
         stores.set(definition.name, store);
         buffers.push(store.buffer);
       }
@@ -274,24 +337,11 @@ async function openStores<T>(
     for (const { storage } of groups) await storage.close();
     throw error;
   }
-  return opened(groups, stores, new OpenScans(options.logger));
+  return opened(groups, stores, new OpenScans(options.logger), options.logger);
 }
 
 function engineNamed(name: string, { engines }: TaskStateOptions): StoreEngine {
   const engine = engines.get(name);
   if (engine) return engine;
   throw new ConfigError('store/unknown-engine', `there is no store engine ${name}`, { fix: `use one of ${[...engines.keys()].join(', ')}` });
-}
-
-function openStore(definition: StoreDefinition, storage: TaskStorage, { serdeFor, cache }: TaskStateOptions): OpenStore {
-  const reader = batchReader(storage.store(definition.name));
-  const format = (name: string): Serde<unknown> => {
-    const serde = serdeFor(name);
-    if (!serde) throw new ConfigError('format/unknown', `store ${definition.name} names the format ${name}, which does not exist`);
-    return serde;
-  };
-  const key = format(definition.key);
-  const value = format(definition.value);
-  const numbers = value.checkNumber ? (value as Serde<number>) : undefined;
-  return { buffer: new WriteBuffer(definition.name, reader, cache, numbers), reader, key, value };
 }

@@ -1,52 +1,28 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Clock } from '../core/clock.js';
 import { DeliveryError, RecordError } from '../core/errors.js';
 import type { Logger } from '../core/logger.js';
 import { andThen, isPromise, type MaybePromise } from '../core/maybe.js';
 import type { Origin } from '../core/origin.js';
-import type { ErrorPolicy } from '../core/policy.js';
 import type { Cancellable, PunctuationType, Punctuator, ScheduleOptions } from '../core/processor.js';
 import type { RawBatch } from '../core/raw-batch.js';
-import type { KeyValueStore } from '../core/store.js';
-import { type PartitionOffset, partitionKey, type Sink, type TopicPartition } from '../core/transport.js';
-import type { Subtopology, Topology } from '../topology/topology.js';
+import type { StateStore } from '../core/store-types.js';
+import { partitionKey, type TopicPartition } from '../core/transport.js';
 import type { ChangelogTopic } from './changelog-topics.js';
 import { ChangelogWriter } from './changelog-writer.js';
 import type { TaskView } from './context.js';
 import { withoutRecord } from './error-handling.js';
 import { asRecordError, SingleRecordsNeeded } from './failure.js';
 import { InputQueue } from './input-queue.js';
-import type { EngineMetrics } from './metrics.js';
 import { OutputBuffer } from './outputs.js';
 import type { PunctuationQueue } from './punctuation.js';
 import { RecordFailures } from './record-failures.js';
 import { SourceRunner } from './source-runner.js';
+import type { EventTimes } from './stores/event-times.js';
 import { TaskGraph } from './task-graph.js';
+import type { TaskOptions } from './task-options.js';
 import type { TaskState } from './task-state.js';
 import { TaskTime, type TimeMark } from './task-time.js';
-
-/** What a task is given. */
-export interface TaskOptions {
-  readonly topology: Topology;
-  readonly subtopology: Subtopology;
-  readonly partition: number;
-  /** Where each input starts, with its partition time (T5). */
-  readonly inputs: readonly (PartitionOffset & { readonly partitionTime: number; readonly replayUntil: number })[];
-  readonly state: TaskState;
-  readonly stateDir: string;
-  readonly sink: Sink;
-  /** Of its stores, where they have one. */
-  readonly changelogs: readonly ChangelogTopic[];
-  readonly partitionCount: (topic: string) => number;
-  readonly onError: ErrorPolicy;
-  readonly deadLetter: string | undefined;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly metrics: EngineMetrics;
-  /** Waits between retries; rejects when the worker is stopped meanwhile. */
-  readonly sleep: (ms: number) => Promise<void>;
-}
 
 /**
  * One sub-topology × one partition. Takes batches of its inputs, runs them whole through its nodes, and undoes
@@ -159,8 +135,12 @@ export class Task implements TaskView {
     if (this.attempting > 1) throw new SingleRecordsNeeded();
   }
 
-  store(name: string, step?: string): KeyValueStore<unknown, unknown> {
-    return this.state.store(name, step);
+  splitBatch(): void {
+    if (this.attempting > 1) throw new SingleRecordsNeeded();
+  }
+
+  store(name: string, step?: string, times?: EventTimes): StateStore {
+    return this.state.store(name, step, times);
   }
 
   queueOf(partition: TopicPartition): InputQueue | undefined {
@@ -238,7 +218,11 @@ export class Task implements TaskView {
     queue.advanceTo(end);
     const { stream, streamTime } = this.time;
     const punctuated = streamTime < stream.earliest || this.replaying ? undefined : this.punctuate('stream-time', stream, streamTime);
-    return andThen(punctuated, () => (end < to ? this.run(queue, raw, end, to) : undefined));
+    if (end === to) return punctuated;
+    return andThen(
+      andThen(punctuated, () => this.options.commits.beforeMore()),
+      () => this.run(queue, raw, end, to),
+    );
   }
 
   private async recover(error: unknown, before: TimeMark, queue: InputQueue, raw: RawBatch, from: number, to: number): Promise<void> {
@@ -248,11 +232,15 @@ export class Task implements TaskView {
     if (to - from === 1) return this.leaveOut(asRecordError(error, originAt(raw, from), this.currentNode), before, queue, raw, from);
     const middle = from + ((to - from) >> 1);
     await this.run(queue, raw, from, middle);
+    await this.options.commits.beforeMore();
     await this.run(queue, raw, middle, to);
   }
 
   private async oneByOne(queue: InputQueue, raw: RawBatch, from: number, to: number): Promise<void> {
-    for (let i = from; i < to; i++) await this.run(queue, raw, i, i + 1);
+    for (let i = from; i < to; i++) {
+      await this.run(queue, raw, i, i + 1);
+      await this.options.commits.beforeMore();
+    }
   }
 
   /** One record that cannot be handled (E1); without `before` it is not tried again. */
@@ -288,18 +276,21 @@ export class Task implements TaskView {
 
   private async punctuate(type: PunctuationType, timers: PunctuationQueue, time: number): Promise<void> {
     const { made } = timers;
+    // What a callback writes is committed by itself then, so that a refusal is laid at the right door (E2).
+    const alone = this.repeating;
+    if (alone) await this.options.commits.now();
     for (let due = timers.takeDue(time, made); due !== undefined; due = timers.takeDue(time, made)) {
       const { callback, node } = due;
-      await this.fire(node, () => callback(time));
-      this.options.metrics.punctuated(node, type);
+      await this.fire(node, () => callback(time), alone);
       this.commitRequested = true;
+      this.options.metrics.punctuated(node, type);
     }
   }
 
   /** One callback: retries, then what the rule says (E1). */
-  private async fire(node: string, callback: () => MaybePromise<void>): Promise<void> {
+  private async fire(node: string, callback: () => MaybePromise<void>, alone: boolean): Promise<void> {
     const before = this.time.mark();
-    const again = (): Promise<RecordError | undefined> => this.tryCallback(node, callback, before);
+    const again = (): Promise<RecordError | undefined> => this.tryCallback(node, callback, alone, before);
     const first = await again();
     if (first === undefined) return;
     const policy = this.failures.policyFor(first);
@@ -312,16 +303,17 @@ export class Task implements TaskView {
   }
 
   /** Resolves to what went wrong, with everything undone. */
-  private async tryCallback(node: string, callback: () => MaybePromise<void>, before: TimeMark): Promise<RecordError | undefined> {
+  private async tryCallback(node: string, callback: () => MaybePromise<void>, alone: boolean, before: TimeMark): Promise<RecordError | undefined> {
     this.attempting = 0;
     this.time.served = true;
     try {
       await this.graph.processor(node)?.punctuate(callback);
       await this.outputs.release();
-      if (this.repeating && this.options.sink.transaction === undefined) await this.options.sink.flush();
       this.state.endBatch();
+      if (alone) await this.commitAlone();
       return undefined;
     } catch (error) {
+      if (alone) this.state.abort();
       this.undoBatch(before);
       return asRecordError(error, undefined, this.currentNode);
     } finally {
@@ -329,9 +321,14 @@ export class Task implements TaskView {
     }
   }
 
+  private commitAlone(): Promise<void> {
+    this.commitRequested = true;
+    return this.options.commits.now();
+  }
+
   /** The partitions that its stores' writes go to. */
-  get changelogs(): readonly TopicPartition[] {
-    return this.options.changelogs.map(({ topic }) => ({ topic, partition: this.partition }));
+  get changelogs(): readonly (TopicPartition & Pick<ChangelogTopic, 'store' | 'topicId'>)[] {
+    return this.options.changelogs.map(({ store, topic, topicId }) => ({ store, topic, partition: this.partition, topicId }));
   }
 
   /** A store on this disk has no changelog: it must not fall behind the committed offsets (C4). */
@@ -340,14 +337,15 @@ export class Task implements TaskView {
   }
 
   /** Resolves when the sink has taken what changed in the stores since the last commit. */
-  writeChangelogs(): Promise<void> {
+  async writeChangelogs(): Promise<void> {
+    await this.state.sweep();
     return this.writer.write(Math.max(this.streamTime, 0));
   }
 
   /** The cycle is committed: nothing before this moment can be undone any more. */
   committed(): void {
     this.state.committed();
-    for (const queue of this.queues) queue.rewindTo = queue.position;
+    for (const queue of this.queues) queue.committed();
     this.repeating &&= this.queues.some((queue) => queue.isolating);
     this.commitRequested = false;
     this.lastCommit = this.time.mark();

@@ -2,13 +2,14 @@ import { RetriableError } from '../core/errors.js';
 
 const INTERVAL_MS = 60_000;
 
-/** Repeats a check every minute beside the loop; a cluster out of reach is no finding. */
+/** Repeats a check, every minute unless told, beside the loop; a cluster out of reach is no finding. */
 export class Watch {
   private timer: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly check: () => Promise<void>,
     private readonly failed: (error: unknown) => void,
+    private readonly intervalMs = INTERVAL_MS,
   ) {}
 
   start(): void {
@@ -16,7 +17,7 @@ export class Watch {
       this.check().catch((error: unknown) => {
         if (!(error instanceof RetriableError)) this.failed(error);
       });
-    }, INTERVAL_MS);
+    }, this.intervalMs);
     this.timer.unref();
   }
 

@@ -5,6 +5,7 @@ import type { ErrorPolicy } from '../core/policy.js';
 import type { Transport } from '../core/transport.js';
 import type { Topology } from '../topology/topology.js';
 import type { OpenTaskState } from './assignment.js';
+import type { OwnInstance } from './standby/instances.js';
 
 /** What a worker runs and with what. */
 export interface WorkerOptions {
@@ -15,6 +16,8 @@ export interface WorkerOptions {
   readonly stateDir: string;
   /** Of a static member of the group. */
   readonly instanceId: string | undefined;
+  /** Who this process is to the other instances; left out, it keeps no standby copies (S10). */
+  readonly instance?: OwnInstance | undefined;
   /** exactly-once: outputs, changelogs and offsets are transactions under this id (C3); undefined: at-least-once. */
   readonly transactions: { readonly id: string; readonly timeoutMs: number } | undefined;
   readonly batch: { readonly maxRecords: number; readonly maxWaitMs: number; readonly maxBytes: number };
@@ -23,6 +26,8 @@ export interface WorkerOptions {
   readonly deadLetter: string | undefined;
   /** A batch that takes longer is reported with its step's name (C6). */
   readonly slowBatchMs: number;
+  /** How often topics are looked at while the worker runs, in milliseconds; a minute unless told. */
+  readonly watchMs?: number | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;

@@ -1,8 +1,10 @@
 import { BrokerError, messageOf } from '../core/errors.js';
+import { BatchPace } from './batch-pace.js';
 import { type Clients, connect, disconnect } from './clients.js';
 import { EngineMetrics } from './metrics.js';
 import { ProducerLost, Session } from './session.js';
 import { Signal } from './signal.js';
+import { describeWork, type WorkerStatus } from './status.js';
 import { TaskSet } from './task-set.js';
 import type { WorkerOptions } from './worker-options.js';
 
@@ -18,6 +20,7 @@ export class Worker {
   private readonly wake = new Signal();
   private readonly metrics: EngineMetrics;
   private readonly tasks: TaskSet;
+  private readonly pace = new BatchPace();
   private session: Session | undefined;
   private stopping = false;
   private reachable = true;
@@ -39,6 +42,18 @@ export class Worker {
     if (this.session?.restoring) reasons.push('restoring state');
     if (!this.reachable) reasons.push('no broker is reachable');
     return reasons;
+  }
+
+  /** What it does now, for people and programs that watch it. */
+  status(): Promise<WorkerStatus> {
+    const { session } = this;
+    const state = this.stopping ? 'stopping' : !session?.joined ? 'joining' : session.restoring ? 'restoring' : 'running';
+    return describeWork(state, session?.status);
+  }
+
+  /** The state in a task's directory cannot be trusted: the task is closed, and restored while the others go on (E4). */
+  damaged(directory: string, problem: string): void {
+    this.session?.damaged(directory, problem);
   }
 
   /** Resolves after `stop`; rejects with what ended the run. */
@@ -85,7 +100,7 @@ export class Worker {
     const { options, metrics, tasks, wake } = this;
     const clients: Clients = await connect(options);
     this.metrics.brokerReachable.set(1);
-    const session = new Session(clients, { ...options, engineMetrics: metrics, tasks, wake });
+    const session = new Session(clients, { ...options, engineMetrics: metrics, tasks, wake, pace: this.pace });
     if (this.stopping) session.stop();
     this.session = session;
     try {

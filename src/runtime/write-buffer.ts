@@ -14,6 +14,8 @@ export interface StoreCounters {
   writes: number;
   readBytes: number;
   writtenBytes: number;
+  /** Writes that came after their time was over (S7, S8). */
+  dropped: number;
 }
 
 /** Misses up to this many are read one by one: a promise costs more than so many synchronous reads. */
@@ -28,7 +30,7 @@ const SMALL = 64;
  * order is byte order; null as a value means absent, so that deletes and failed look-ups are remembered too.
  */
 export class WriteBuffer {
-  private counters: StoreCounters = { reads: 0, hits: 0, writes: 0, readBytes: 0, writtenBytes: 0 };
+  private counters: StoreCounters = { reads: 0, hits: 0, writes: 0, readBytes: 0, writtenBytes: 0, dropped: 0 };
   private readonly entries = new Map<string, BufferEntry>();
   /** What the last `readMany` found: most are written next, without another look-up. */
   private seen: readonly (BufferEntry | undefined)[] = [];
@@ -57,7 +59,7 @@ export class WriteBuffer {
   /** What was done since the last call. */
   takeCounters(): StoreCounters {
     const taken = this.counters;
-    this.counters = { reads: 0, hits: 0, writes: 0, readBytes: 0, writtenBytes: 0 };
+    this.counters = { reads: 0, hits: 0, writes: 0, readBytes: 0, writtenBytes: 0, dropped: 0 };
     return taken;
   }
 

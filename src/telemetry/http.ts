@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { ConfigError, messageOf } from '../core/errors.js';
 import { type Logger, silentLogger } from '../core/logger.js';
+import { refusal } from './http-access.js';
 import { formatHttpAddress, type HttpAddress } from './http-address.js';
 
 /** Whether the daemon does its work now, and if not, each reason in a few words. */
@@ -13,6 +14,8 @@ export interface Readiness {
 export interface HttpOptions {
   readonly address: HttpAddress;
   readonly readiness: () => Readiness;
+  /** What `/status` answers, as JSON. */
+  readonly status: () => Promise<object>;
   readonly metrics: { expose(): Promise<string>; readonly contentType: string };
   readonly logger?: Logger;
 }
@@ -31,22 +34,27 @@ interface Answer {
   readonly body: string;
 }
 
-type Route = () => Answer | Promise<Answer>;
+interface Route {
+  readonly answer: () => Answer | Promise<Answer>;
+  /** Tells more than a stranger should know. */
+  readonly local?: boolean;
+}
 
 /** Nothing here needs a body, long headers or a long time. */
 const LIMITS = { maxHeaderSize: 8192, headersTimeout: 5000, requestTimeout: 10_000, keepAliveTimeout: 5000, connectionsCheckingInterval: 2000 };
 const MAX_CONNECTIONS = 100;
 
 /**
- * Answers GET and HEAD of `/live` (200 while the process runs), `/ready` (200, or 503 with the reasons) and
- * `/metrics`; nothing else. Throws ConfigError when the address cannot be listened on.
+ * Answers GET and HEAD of `/live` (200 while the process runs), `/ready` (200, or 503 with the reasons),
+ * `/metrics`, and, for clients on this machine, `/status`; nothing else. Throws ConfigError when the address cannot be listened on.
  */
 export async function startHttp(options: HttpOptions): Promise<HttpServer> {
-  const { readiness, metrics, logger = silentLogger } = options;
+  const { readiness, status, metrics, logger = silentLogger } = options;
   const routes = new Map<string, Route>([
-    ['/live', () => json(200, { live: true })],
-    ['/ready', () => readyAnswer(readiness())],
-    ['/metrics', async () => ({ status: 200, type: metrics.contentType, body: await metrics.expose() })],
+    ['/live', { answer: () => json(200, { live: true }) }],
+    ['/ready', { answer: () => readyAnswer(readiness()) }],
+    ['/metrics', { answer: async () => ({ status: 200, type: metrics.contentType, body: await metrics.expose() }) }],
+    ['/status', { answer: async () => json(200, await status(), 2), local: true }],
   ]);
   const server = createServer(LIMITS, (request, response) => {
     void answer(routes, request, logger).then((result) => send(request, response, result));
@@ -64,8 +72,10 @@ async function answer(routes: ReadonlyMap<string, Route>, request: IncomingMessa
   const route = routes.get(path);
   if (route === undefined) return json(404, { error: 'not found', paths: [...routes.keys()] });
   if (request.method !== 'GET' && request.method !== 'HEAD') return json(405, { error: 'only GET and HEAD are allowed' });
+  const refused = route.local ? refusal(request) : undefined;
+  if (refused !== undefined) return json(403, { error: refused });
   try {
-    return await route();
+    return await route.answer();
   } catch (error) {
     logger.error({ error, path }, 'HTTP request failed');
     return json(500, { error: 'internal error, see the log' });
@@ -76,8 +86,8 @@ function readyAnswer({ ready, reasons }: Readiness): Answer {
   return json(ready ? 200 : 503, { ready, reasons });
 }
 
-function json(status: number, body: object): Answer {
-  return { status, type: 'application/json; charset=utf-8', body: `${JSON.stringify(body)}\n` };
+function json(status: number, body: object, indent?: number): Answer {
+  return { status, type: 'application/json; charset=utf-8', body: `${JSON.stringify(body, undefined, indent)}\n` };
 }
 
 function send(request: IncomingMessage, response: ServerResponse, { status, type, body }: Answer): void {

@@ -88,6 +88,11 @@ export const METRICS = {
   store_writes_total: { type: 'counter', help: 'Keys put or deleted in a store.', labels: ['store'] },
   store_read_bytes_total: { type: 'counter', help: 'Bytes of values read from the store engine.', labels: ['store'] },
   store_written_bytes_total: { type: 'counter', help: 'Bytes of keys and values written to the store engine.', labels: ['store'] },
+  store_dropped_writes_total: {
+    type: 'counter',
+    help: 'Writes that a window, session or versioned store dropped because they came too late.',
+    labels: ['store'],
+  },
   store_flush_duration_seconds: { type: 'histogram', help: 'Time the store engine took to write one commit of a task.', labels: [], buckets: SECONDS },
   store_flush_bytes: { type: 'histogram', help: 'Bytes of one commit of a task that were written to the store engine.', labels: [], buckets: BYTES },
   store_unflushed_bytes: { type: 'gauge', help: 'Bytes of writes that wait in memory for a flush, over all tasks.', labels: [] },

@@ -45,7 +45,16 @@ export const SECTIONS: readonly Section[] = [
       `Properties that ${code('client')} may not set, since the daemon does: ${codes(keys.OWNED_PROPERTIES)}.`,
     ].join(' '),
     table: keys.KAFKA_KEYS,
-    inside: { sasl: 'Login', tls: 'TLS' },
+    inside: { sasl: 'Login', tls: 'TLS', registry: 'Schema registry' },
+  },
+  {
+    title: 'Schema registry',
+    level: 3,
+    about: [
+      'Under `kafka.registry`: one that speaks Confluent’s REST interface. Short: `registry: http://host:8081`.',
+      'It is asked when a daemon starts and when a record names a schema that is not known yet; `kstreamd check` and `dev` do not ask it.',
+    ].join(' '),
+    table: keys.REGISTRY_KEYS,
   },
   { title: 'Login', level: 3, about: 'Under `kafka.sasl`.', table: keys.SASL_KEYS },
   {
@@ -64,9 +73,22 @@ export const SECTIONS: readonly Section[] = [
   {
     title: 'Formats',
     level: 3,
-    about:
+    about: [
       'Under `key` and `value` of topics, inputs, outputs and stores, which name a format, never data. Short: `value: int64`. `kstreamd list` shows the formats.',
+      'avro, protobuf and json-schema need a schema. With `schema` alone the bytes are the value alone. With `subject`, or without `schema`, they begin with the',
+      'number of a schema in `kafka.registry`: what others wrote is read as our schema has it, the file’s or else the newest of the subject when the daemon starts,',
+      'and what we write has the number of ours, which is registered at the start where it is not yet.',
+    ].join(' '),
     table: keys.FORMAT_KEYS,
+  },
+  {
+    title: 'Windowed keys',
+    level: 3,
+    about: [
+      'Under `key`, in the place of a format: `key: { windowed: string, size: 5m }`. Keys are `{ key, window: { start, end } }` with times in epoch milliseconds,',
+      'and bytes as Kafka Streams writes them: the key and the start of its window, or the key, the end and the start of its session.',
+    ].join(' '),
+    table: keys.WINDOWED_KEYS,
   },
   {
     title: 'Flows',
@@ -115,7 +137,10 @@ export const SECTIONS: readonly Section[] = [
       'value of every key, so that state moves to another instance and outlives its disk. The daemon makes it, compacted, with the partitions of the input;',
       'these options of Kafka, by their own names, are for a topic that is yet to be made. The cluster decides the replication factor, with `default.replication.factor`.',
       'With `standby: 1` one other instance follows the changelog and takes over from its copy; a takeover surely finds a copy only with `standby` at the number of',
-      'instances less one. With `changelog: false` the state stays on the disk where it is: on another machine the store starts empty.',
+      'instances less one. Processes that share a state directory count as one place: among them a task finds its state on the disk, and copies go to other machines.',
+      'The instances tell each other what they run in the topic `<name>-instances`; where that cannot be used there are no copies, with a warning, and all else goes on.',
+      'A store that is processed together with one that has no changelog gets no copies.',
+      'With `changelog: false` the state stays on the disk where it is: on another machine the store starts empty.',
     ].join(' '),
     table: TOPIC_OPTIONS,
   },

@@ -1,0 +1,55 @@
+import type { Serde } from '../../core/serde.js';
+import type { NamedWrite, StoreReader } from '../../core/store.js';
+import type { StateStore } from '../../core/store-types.js';
+import { StoreView } from '../store-view.js';
+import type { WriteBuffer } from '../write-buffer.js';
+import { StoreCodec } from './store-codec.js';
+import type { ChangelogRecord, ChangeVisitor, OpenStore, RowsOfChangelog, Viewer } from './store-kind.js';
+import { readTime } from './time-bytes.js';
+import { timestampedSerde, withoutTime, withTime } from './timestamped-value.js';
+
+/** Rows are the changelog's records. */
+export class KeyValueKind implements OpenStore {
+  readonly changelogValue: Serde<unknown>;
+  protected readonly codec: StoreCodec;
+
+  constructor(
+    readonly buffer: WriteBuffer,
+    readonly reader: Required<StoreReader>,
+    key: Serde<unknown>,
+    value: Serde<unknown>,
+  ) {
+    this.changelogValue = value;
+    this.codec = new StoreCodec(buffer.name, key, value);
+  }
+
+  view({ scans, step }: Viewer): StateStore {
+    return new StoreView(this, this.codec, scans, step);
+  }
+
+  eachChange(visit: ChangeVisitor): void {
+    this.buffer.eachUncommitted(visit);
+  }
+}
+
+/** Rows hold the time before the value, the changelog's records have it as their own (S3, S7). */
+export class TimestampedKind extends KeyValueKind {
+  readonly rowsOfChangelog: RowsOfChangelog = { everyRecord: false, rows: timestampedRows };
+
+  constructor(buffer: WriteBuffer, reader: Required<StoreReader>, key: Serde<unknown>, value: Serde<unknown>) {
+    super(buffer, reader, key, timestampedSerde(value));
+  }
+
+  override eachChange(visit: ChangeVisitor): void {
+    this.buffer.eachUncommitted((key, row) => visitTimestamped(key, row as Buffer | null, visit));
+  }
+}
+
+export function visitTimestamped(key: string, row: Buffer | null, visit: ChangeVisitor): void {
+  if (row === null) visit(key, null);
+  else visit(key, withoutTime(row), readTime(row, 0));
+}
+
+function timestampedRows(records: readonly ChangelogRecord[]): NamedWrite[] {
+  return records.map(({ key, value, timestamp }) => ({ name: key, value: value && withTime(value, Math.max(timestamp, 0)) }));
+}

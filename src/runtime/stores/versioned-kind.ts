@@ -1,0 +1,150 @@
+import { bytesOfLatin1 } from '../../core/latin1.js';
+import type { Serde } from '../../core/serde.js';
+import type { NamedWrite, StoreDefinition, StoreReader } from '../../core/store.js';
+import { versionSegmentMs } from '../../core/store-layout.js';
+import { NOT_PUT, type StateStore } from '../../core/store-types.js';
+import type { Held } from '../buffer-entry.js';
+import type { OpenScans } from '../open-scans.js';
+import type { WriteBuffer } from '../write-buffer.js';
+import { listedBetween } from './listed-keys.js';
+import { decodeObserved, encodeObserved, ObservedTime, TIME_ROW } from './observed-time.js';
+import { LATEST, Segments } from './segments.js';
+import { StoreCodec } from './store-codec.js';
+import type { ChangelogRecord, ChangeVisitor, OpenStore, RowsOfChangelog, Viewer } from './store-kind.js';
+import { timeBytes } from './time-bytes.js';
+import { VersionedLog } from './versioned-log.js';
+import { latestOf, VersionedRows } from './versioned-rows.js';
+
+/** Versioned stores (S7). Each version is a record of the changelog: key, raw value, and its time as the record's. */
+export class VersionedKind implements OpenStore {
+  readonly changelogValue: Serde<unknown>;
+  readonly codec: StoreCodec<any, any>;
+  readonly rows: VersionedRows;
+  readonly time: ObservedTime;
+  readonly rowsOfChangelog: RowsOfChangelog = { everyRecord: true, rows: (records, reader) => this.restored(records, reader) };
+  private readonly log = new VersionedLog();
+  private readonly segments: Segments;
+  private readonly history: number;
+  /** Nothing is left of segments before this one. */
+  private floor = 0;
+  private swept = 0;
+  private dropped = 0;
+
+  constructor(
+    readonly buffer: WriteBuffer,
+    readonly reader: Required<StoreReader>,
+    { historyMs = 0 }: StoreDefinition,
+    key: Serde<unknown>,
+    value: Serde<unknown>,
+    private readonly viewOf: (kind: VersionedKind, viewer: Viewer) => StateStore,
+  ) {
+    this.history = historyMs;
+    this.changelogValue = value;
+    this.codec = new StoreCodec(buffer.name, key, value);
+    this.segments = new Segments(versionSegmentMs(historyMs));
+    this.rows = new VersionedRows(buffer, this.segments);
+    this.time = new ObservedTime(buffer);
+  }
+
+  view(viewer: Viewer): StateStore {
+    return this.viewOf(this, viewer);
+  }
+
+  /** What is asked for before this has no answer, and what is put before it is dropped. */
+  get historyFrom(): number {
+    return this.time.now - this.history;
+  }
+
+  put(key: string, value: Buffer | null, time: number): number {
+    if (time < this.historyFrom) {
+      this.dropped++;
+      return NOT_PUT;
+    }
+    this.time.advance(time);
+    this.log.add(key, value, time);
+    return this.rows.put(key, value, time);
+  }
+
+  get waitingBytes(): number {
+    return this.log.bytes;
+  }
+
+  eachChange(visit: ChangeVisitor): void {
+    this.log.each(visit);
+  }
+
+  endBatch(): void {
+    this.time.endBatch();
+    this.log.endBatch();
+  }
+
+  rolledBack(): void {
+    this.time.reload();
+    this.log.rollbackBatch();
+  }
+
+  aborted(): void {
+    this.time.reload();
+    this.log.clear();
+    this.swept = 0;
+  }
+
+  committed(): void {
+    this.time.wasCommitted();
+    this.log.clear();
+  }
+
+  takeExpired(): { readonly gte: string; readonly lt: string } | undefined {
+    const floor = this.floorAt(this.time.committed);
+    if (floor <= this.floor) return undefined;
+    const range = { gte: timeBytes(this.floor), lt: timeBytes(floor) };
+    this.floor = floor;
+    return range;
+  }
+
+  takeDropped(): number {
+    const { dropped } = this;
+    this.dropped = 0;
+    return dropped;
+  }
+
+  /** Forgets keys whose latest version is a delete that no late write can come before any more. */
+  async sweep(scans: OpenScans): Promise<boolean> {
+    const floor = this.floorAt(this.time.now);
+    if (floor <= this.swept) return false;
+    const { listed, all } = await listedBetween(this, scans, this.segments.listPrefixOf(0), this.segments.listPrefixOf(floor));
+    const latest = await this.buffer.readMany(listed.map(({ key }) => LATEST + key));
+    for (const [i, { row, key }] of listed.entries()) {
+      const version = latestOf(latest[i] as Held);
+      if (version !== undefined && version.value === null && version.from < floor) this.buffer.write(LATEST + key, null);
+      this.buffer.write(row, null);
+    }
+    if (all) this.swept = floor;
+    return listed.length > 0;
+  }
+
+  private floorAt(time: number): number {
+    return this.segments.startOf(Math.max(time - this.history, 0));
+  }
+
+  /** Records that were too late when they came are left out, as they were then (S7). */
+  private restored(records: readonly ChangelogRecord[], reader: StoreReader): NamedWrite[] {
+    const changed = new Map<string, Buffer | null>();
+    const rows = new VersionedRows(
+      {
+        read: (name) => (changed.has(name) ? (changed.get(name) as Buffer | null) : (reader.get(bytesOfLatin1(name)) ?? null)),
+        write: (name, value) => void changed.set(name, value),
+      },
+      this.segments,
+    );
+    let { time } = decodeObserved(reader.get(bytesOfLatin1(TIME_ROW)));
+    for (const { key, value, timestamp } of records) {
+      const at = Math.max(timestamp, 0);
+      if (at < time - this.history) continue;
+      time = Math.max(time, at);
+      rows.put(key, value, at);
+    }
+    changed.set(TIME_ROW, encodeObserved({ time, sequence: 0 }));
+    return [...changed].map(([name, value]) => ({ name, value }));
+  }
+}
