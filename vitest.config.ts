@@ -10,6 +10,7 @@ export default defineConfig({
     projects: [
       { extends: true, test: { name: 'unit', include: ['test/unit/**/*.test.ts'], sequence: { groupOrder: 0 } } },
       { extends: true, test: { name: 'conformance', include: ['test/conformance/**/*.test.ts'], sequence: { groupOrder: 0 } } },
+      { extends: true, test: { name: 'vectors', include: ['test/vectors/**/*.test.ts'], sequence: { groupOrder: 0 } } },
       // Records take the packed path, unless KSTREAMD_TRANSPORT says otherwise; tests and daemons alike.
       { extends: true, test: { ...integration, name: 'integration', include: ['test/{integration,chaos}/**/*.test.ts'], sequence: { groupOrder: 1 } } },
       {

@@ -112,6 +112,9 @@ function possible(kinds, bench) {
   });
 }
 
+// What has to be undone at the end is undone on `exit`, which these do not cause by themselves.
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
+
 main(async () => {
   const options = parse();
   await buildIfStale();

@@ -28,3 +28,15 @@ export type {
   StoreIterator,
   StoreWrite,
 } from './core/store.js';
+export {
+  NOT_PUT,
+  type SessionStore,
+  type StateStore,
+  type TimestampedStore,
+  VALID_TO_UNDEFINED,
+  type ValueAndTimestamp,
+  type VersionedRecord,
+  type VersionedStore,
+  type Windowed,
+  type WindowStore,
+} from './core/store-types.js';

@@ -40,10 +40,10 @@ function namesByFolder(files: readonly string[]): Map<string, Set<string>> {
   return folders;
 }
 
-const MODULE_PATH = /(?<=^|[\s"'])\.{0,2}\/[^\s"'#]+\.[cm]?[jt]s(?=$|[\s"'#,}\]])/gm;
+const MODULE_PATH = /(?<=^|[\s"'])\.{0,2}\/[^\s"'#]+\.(?:[cm]?[jt]s|avsc|proto|json)(?=$|[\s"'#,}\]])/gm;
 
 /**
- * The module files that pipeline files name, such as `./velocity.js#Velocity`. They are found in the text, so that
+ * The modules and schemas that pipeline files name, such as `./velocity.js#Velocity` and `./order.avsc`. They are found in the text, so that
  * they are known when the file, or such a module, has a mistake and cannot be loaded.
  */
 export function modulesNamedIn(files: readonly string[]): string[] {

@@ -39,6 +39,11 @@ class LevelStorage implements TaskStorage {
     return this.write(() => this.batchOf(changes, positions).write());
   }
 
+  deleteRange(store: string, gte: Buffer, lt: Buffer): Promise<void> {
+    const prefix = this.prefixOf(store);
+    return this.write(() => this.db.clear({ gte: prefix.keyOf(gte), lt: prefix.keyOf(lt) }));
+  }
+
   async positions(): Promise<readonly StoredPosition[]> {
     const found = this.db.values({ gte: Buffer.from(POSITION_PREFIX), lt: Buffer.from(AFTER_POSITIONS) });
     return (await found.all()).map((value) => JSON.parse(value.toString()) as StoredPosition);

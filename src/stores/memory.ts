@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { bytesOfLatin1, latin1Of } from '../core/latin1.js';
 import { type KeyRange, SortedKeys } from '../core/sorted-keys.js';
 import type { ByteIterator, ByteRange, NamedWrite, StoredPosition, StoreReader, StoreWrites, TaskStorage, TaskStoreEngine } from '../core/store.js';
@@ -27,6 +28,10 @@ class MemoryStorage implements TaskStorage {
     for (const position of positions) this.latest.set(partitionKey(position), position);
   }
 
+  deleteRange(store: string, gte: Buffer, lt: Buffer): Promise<void> {
+    return this.store(store).deleteRange(latin1Of(gte), latin1Of(lt));
+  }
+
   positions(): readonly StoredPosition[] {
     return [...this.latest.values()];
   }
@@ -39,10 +44,16 @@ class MemoryStorage implements TaskStorage {
   close(): void {}
 }
 
+const PORTION = 10_000;
+/** As long as so few keys are gone, the index keeps them. */
+const LEAST_GONE = 10_000;
+
 class MemoryStore implements StoreReader {
   private readonly entries = new Map<string, Buffer>();
   /** Every key of `entries`, and perhaps deleted ones; made by the first scan. */
   private index: SortedKeys | undefined;
+  /** Deleted keys that the index may still have. */
+  private gone = 0;
 
   get(key: Buffer): Buffer | null {
     return this.entries.get(latin1Of(key)) ?? null;
@@ -55,7 +66,7 @@ class MemoryStore implements StoreReader {
   write(writes: readonly NamedWrite[]): void {
     for (const { name, value } of writes) {
       if (value === null) {
-        this.entries.delete(name);
+        if (this.entries.delete(name) && this.index) this.gone++;
       } else {
         if (this.index && !this.entries.has(name)) this.index.add(name);
         this.entries.set(name, value);
@@ -63,14 +74,29 @@ class MemoryStore implements StoreReader {
     }
   }
 
+  /** In portions, so that other work waits for none of them long. */
+  async deleteRange(gte: string, lt: string): Promise<void> {
+    let portion = 0;
+    // Without an index a look at every key costs less than sorting them.
+    for (const key of this.index?.take({ gte, lt }) ?? this.entries.keys()) {
+      if (key >= gte && key < lt) this.entries.delete(key);
+      if (++portion % PORTION === 0) await nextTurn();
+    }
+  }
+
   clear(): void {
     this.entries.clear();
     this.index = undefined;
+    this.gone = 0;
   }
 
   /** The entries are collected at once: that makes the scan a snapshot. */
   scan(range: ByteRange): ByteIterator {
     this.index ??= new SortedKeys(this.entries.keys());
+    if (this.gone > LEAST_GONE && this.gone > this.entries.size) {
+      this.index.retain((key) => this.entries.has(key));
+      this.gone = 0;
+    }
     let found: [Buffer, Buffer][] = [];
     const limit = range.limit ?? Number.POSITIVE_INFINITY;
     if (limit > 0) {

@@ -47,8 +47,9 @@ export async function openVerified(task: TaskDirectory, options: VerifyOnOpen): 
     await prepareTaskDirectory(task);
     return { directory: task.directory, bytes: async () => 0, release: async () => {}, recover: (problem) => refuse(task, problem) };
   }
-  const { instanceId, lockWaitMs, logger } = options;
+  const { logger } = options;
   const { directory } = task;
+  const { instanceId, lockWaitMs } = task.onlyHere ? { instanceId: undefined, lockWaitMs: 0 } : options;
   const place = await taskDirectoryFor({ directory, instanceId, lockWaitMs, restorable: withoutChangelog(task).length === 0 });
   if (place.own) logger.warn({ directory, own: place.directory }, 'another process holds the state of this task: it is restored in a directory of its own');
   const held = new Held({ ...task, directory: place.directory }, place, options);
@@ -117,7 +118,10 @@ class Held implements HeldTaskDirectory {
         );
       });
       this.options.onSetAside?.();
-      this.options.logger.error({ code: 'store/corrupt', directory: this.directory, movedTo, problem }, 'state is damaged: it is set aside and restored from the changelogs');
+      this.options.logger.error(
+        { code: 'store/corrupt', directory: this.directory, movedTo, problem },
+        'state is damaged: it is set aside and restored from the changelogs',
+      );
     } finally {
       await this.place.lock.release();
     }

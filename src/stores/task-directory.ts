@@ -2,12 +2,15 @@ import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { ConfigError, messageOf, StoreCorruptedError, StoreError } from '../core/errors.js';
 import type { PrepareTaskDirectory, StoreDefinition, TaskDirectory } from '../core/store.js';
+import { layoutOf } from '../core/store-layout.js';
 import { diskError } from './disk-error.js';
 import { REPAIR } from './open-database.js';
 
 const FORMAT = 1;
 
 type StoreMeta = Pick<StoreDefinition, 'type' | 'engine' | 'key' | 'value'> & {
+  /** Where its rows are not the changelog's records. */
+  readonly layout?: string | undefined;
   /** The pipeline ran without this store, so what is left of it misses records. */
   readonly abandoned?: true;
 };
@@ -85,6 +88,11 @@ function checkStore(was: StoreMeta | undefined, store: StoreDefinition, director
       fix,
     });
   }
+  const layout = layoutOf(store);
+  if (was.layout !== layout) {
+    const [before, now] = [was.layout ?? 'none', layout ?? 'none'];
+    throw new ConfigError('state/definition-changed', `store ${store.name} in ${directory} has layout ${before}, the pipeline says ${now}`, { fix });
+  }
   if (was.abandoned) {
     throw new ConfigError('state/definition-changed', `store ${store.name} in ${directory} was left out for a while and misses the records of that time`, {
       fix,
@@ -93,7 +101,9 @@ function checkStore(was: StoreMeta | undefined, store: StoreDefinition, director
 }
 
 function described(stores: readonly StoreDefinition[]): Record<string, StoreMeta> {
-  return Object.fromEntries(stores.map(({ name, type, engine, key, value }) => [name, { type, engine, key, value }]));
+  return Object.fromEntries(
+    stores.map((store) => [store.name, { type: store.type, engine: store.engine, key: store.key, value: store.value, layout: layoutOf(store) }]),
+  );
 }
 
 /** Stores that an earlier run had and this one has not. */

@@ -5,6 +5,7 @@ import { KafkaCluster } from '../../scripts/kafka-cluster.mjs';
 import { INPUT, NAME, OUTPUTS, PARTITIONS, SESSION_TIMEOUT_MS, TASKS, writeApplication } from './application.mjs';
 import { Checks } from './checks.mjs';
 import { createTopics } from './clients.mjs';
+import { eventually } from './eventually.mjs';
 import { Fleet } from './fleet.mjs';
 import { openFlows } from './flows.mjs';
 import { GroupOffsets } from './group-offsets.mjs';
@@ -65,6 +66,10 @@ export class Bench {
     this.smallDisk.instance = this.fleet.instances[2];
     this.writer = new Writer({ topic: INPUT, keys: KEYS, groups: GROUPS, rate: RATE });
     await this.writer.start(brokers);
+    await eventually('the first record of the writer acknowledged', () => {
+      this.writer.check();
+      return this.writer.acknowledged > 0;
+    });
     await this.fleet.start();
     await this.#observe(brokers, guarantee === 'exactly-once');
   }
@@ -84,8 +89,9 @@ export class Bench {
     await this.input?.close();
     await this.offsets?.close();
     await this.broker?.remove();
-    if (keep) return;
+    if (keep) this.smallDisk?.keep();
     this.smallDisk?.unmount();
+    if (keep) return;
     rmSync(this.folder, { recursive: true, force: true });
   }
 

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, cpSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
 import path from 'node:path';
 
 const SIZE_MB = 64;
@@ -39,6 +39,11 @@ export class SmallDisk {
 
   empty() {
     rmSync(this.#filler);
+  }
+
+  /** Copies what is on it to a folder beside it, which outlives the disk. */
+  keep() {
+    if (this.#mounted) cpSync(this.#folder, `${this.#folder}-kept`, { recursive: true, filter: (file) => file !== this.#filler });
   }
 
   unmount() {

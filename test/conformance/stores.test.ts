@@ -3,8 +3,9 @@ import { memoryEngine } from '../../src/stores/memory.js';
 import { minimalEngine } from './minimal-engine.js';
 import { storeConformance } from './stores.js';
 import { storageConformance } from './stores-storage.js';
+import { typedStoreConformance } from './stores-typed.js';
 
-for (const conformance of [storeConformance, storageConformance]) {
+for (const conformance of [storeConformance, storageConformance, typedStoreConformance]) {
   conformance('leveldb', () => levelEngine());
   conformance('memory', () => memoryEngine());
   conformance('of a plugin with get, put, delete and scan only (B7)', () => minimalEngine());

@@ -116,9 +116,15 @@ export class KafkaData {
     reader.assign(ends.map((_, partition) => ({ topic, partition, offset: 0 })));
     const next = ends.map(() => 0);
     while (next.some((offset, partition) => offset < (ends[partition] as number))) {
-      for (const record of await called<Stored[]>((done) => reader.getClient().consume(100, 1000, true, done))) {
+      const records = await called<Stored[]>((done) => reader.getClient().consume(100, 1000, true, done));
+      for (const record of records) {
         if (record.offset < (ends[record.partition] as number)) visit(record);
         next[record.partition] = record.offset + 1;
+      }
+      if (records.length > 0) continue;
+      // Markers of transactions are passed without a record.
+      for (const { partition, offset = 0 } of reader.position(next.map((_, partition) => ({ topic, partition })))) {
+        next[partition] = Math.max(next[partition] as number, offset);
       }
     }
     await called((done) => reader.disconnect(done));

@@ -5,18 +5,19 @@ import { describe, expect, it } from 'vitest';
 
 const root = path.resolve(import.meta.dirname, '../..');
 const ENGINE = ['serdes', 'processors', 'topology', 'pipeline', 'runtime'];
-const ADAPTERS = ['kafka', 'stores', 'telemetry'];
+const ADAPTERS = ['kafka', 'stores', 'telemetry', 'registry'];
 
 /** Folder of src → what its files may import: folders of src besides itself, npm packages, and whether Node's own modules. */
 const MAY_IMPORT: Record<string, { folders: readonly string[]; packages: readonly string[]; node: boolean }> = {
   core: { folders: [], packages: ['zod'], node: false },
-  serdes: { folders: ['core', ...ENGINE], packages: ['zod'], node: true },
+  serdes: { folders: ['core', ...ENGINE], packages: ['avsc', 'protobufjs', 'ajv', '@msgpack/msgpack'], node: true },
   processors: { folders: ['core', ...ENGINE], packages: ['zod'], node: true },
   topology: { folders: ['core', ...ENGINE], packages: [], node: true },
   pipeline: { folders: ['core', ...ENGINE], packages: ['zod', 'yaml', 'acorn'], node: true },
   runtime: { folders: ['core', ...ENGINE], packages: [], node: true },
   kafka: { folders: ['core'], packages: ['@confluentinc/kafka-javascript'], node: true },
   stores: { folders: ['core'], packages: ['classic-level', '@node-rs/crc32', 'snappy'], node: true },
+  registry: { folders: ['core'], packages: [], node: true },
   telemetry: { folders: ['core'], packages: ['pino', 'pino-pretty', 'prom-client'], node: true },
   testing: { folders: ['core', ...ENGINE, ...ADAPTERS], packages: ['zod', 'yaml'], node: true },
   daemon: { folders: ['core', ...ENGINE, ...ADAPTERS, 'testing'], packages: ['zod', 'yaml'], node: true },
@@ -109,6 +110,7 @@ describe('imports', () => {
     ['runtime/task.ts', '../kafka/consumer.js'],
     ['runtime/task.ts', 'zod'],
     ['stores/memory.ts', '../kafka/consumer.js'],
+    ['serdes/framed.ts', '../registry/http-registry.js'],
     ['pipeline/model.ts', 'pino'],
     ['daemon/run.ts', 'classic-level'],
   ])('of %s from %s are refused', (file, specifier) => {

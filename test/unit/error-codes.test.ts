@@ -13,7 +13,7 @@ const NOT_CODES = new Set(['application/json', 'text/plain', 'text/javascript', 
  */
 const COMPOSED: Readonly<Record<string, readonly string[]>> = {
   'record/${stage}': ['record/deserialize', 'record/process', 'record/serialize', 'record/produce', 'record/punctuate'],
-  '${area}/not-yet': ['schema/not-yet', 'format/not-yet'],
+  '${area}/not-yet': ['schema/not-yet'],
 };
 
 const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })

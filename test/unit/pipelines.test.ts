@@ -7,7 +7,9 @@ import type { Pipeline, PipelineTest, TestRecord } from '../../src/pipeline/mode
 import { resolvePartitioner, resolvePlugin } from '../../src/pipeline/plugins.js';
 import { builtinProcessors } from '../../src/processors/registry.js';
 import { formatNames } from '../../src/serdes/formats.js';
-import { encodeSample } from '../../src/testing/sample-records.js';
+import { SerdeSet } from '../../src/serdes/serde-set.js';
+import { MemoryRegistry } from '../../src/testing/memory-registry.js';
+import { encodeSample, openForSamples } from '../../src/testing/sample-records.js';
 import { type DriverOutput, TopologyDriver } from '../../src/testing/topology-driver.js';
 import type { Topology } from '../../src/topology/topology.js';
 
@@ -37,15 +39,18 @@ describe.each(files)('pipelines/%s', (file) => {
 });
 
 async function run(pipeline: Pipeline, { send, expect: expected, expectStores }: PipelineTest, options: { batchSize?: number }): Promise<void> {
-  const topology = compile(pipeline);
+  const serdes = new SerdeSet(pipeline.formats, new MemoryRegistry());
+  const topology = compile(pipeline, { serdes });
+  const sent = send.flatMap((item) => ('records' in item ? [item.topic] : []));
+  await openForSamples(pipeline, sent, serdes);
   const { onError, deadLetter } = pipeline;
-  const driver = await TopologyDriver.open(topology, { ...options, onError, ...(deadLetter !== undefined && { deadLetter }) });
+  const driver = await TopologyDriver.open(topology, { ...options, serdes, onError, ...(deadLetter !== undefined && { deadLetter }) });
   for (const item of send) {
     if ('advanceMs' in item) await driver.advance(item.advanceMs);
     else
       driver.send(
         item.topic,
-        item.records.flatMap((record) => encodeSample(pipeline, item.topic, record, driver.clock.now())),
+        item.records.flatMap((record) => encodeSample(pipeline, item.topic, record, driver.clock.now(), serdes)),
       );
   }
   await driver.settle();

@@ -26,11 +26,11 @@ class BitFlip {
 
   async inject() {
     await this.#run.stopAll(this.#random, this.#instance);
-    for (const task of this.#random.shuffle(openTasks(this.#instance.stateDir))) {
-      this.#task = task;
-      this.#flipped = flipBit(path.join(task, 'db'), this.#file, this.#random);
-      if (this.#flipped) return;
-    }
+    if (this.#flip()) return;
+    // LevelDB makes a log into a table when it opens a database again: the second crash leaves both.
+    await this.#run.fleet.start([this.#instance]);
+    await this.#run.stopAll(this.#random, this.#instance);
+    must(this.#flip(), `no task that was open when ${this.#instance.name} was killed has a file to damage: ${this.#file}`);
   }
 
   async heal() {
@@ -40,7 +40,6 @@ class BitFlip {
 
   prove() {
     const { name, stateDir } = this.#instance;
-    must(this.#flipped, `no task that was open when ${name} was killed has a file to damage: ${this.#file}`);
     const aside = setAside(stateDir);
     const { file, byte, bit } = this.#flipped;
     const where = `bit ${bit} of byte ${byte} of ${path.relative(stateDir, file)}`;
@@ -48,6 +47,16 @@ class BitFlip {
     must(kept.length > 0, `${where} was flipped in the state of ${name}, and nothing was set aside`);
     for (const directory of aside) rmSync(directory, { recursive: true });
     return `${where} flipped; ${name} set ${path.relative(stateDir, kept[0])} aside`;
+  }
+
+  /** @returns {boolean} whether there was something to damage */
+  #flip() {
+    for (const task of this.#random.shuffle(openTasks(this.#instance.stateDir))) {
+      this.#task = task;
+      this.#flipped = flipBit(path.join(task, 'db'), this.#file, this.#random);
+      if (this.#flipped) return true;
+    }
+    return false;
   }
 }
 

@@ -11,7 +11,12 @@ afterEach(async () => {
 
 async function daemon(ready: boolean, host = '127.0.0.1'): Promise<number> {
   const metrics = { expose: async () => '', contentType: 'text/plain' };
-  const server = await startHttp({ address: { host, port: 0 }, readiness: () => ({ ready, reasons: ready ? [] : ['no tasks'] }), metrics });
+  const server = await startHttp({
+    address: { host, port: 0 },
+    readiness: () => ({ ready, reasons: ready ? [] : ['no tasks'] }),
+    status: async () => ({}),
+    metrics,
+  });
   open.push(server);
   return server.address.port;
 }

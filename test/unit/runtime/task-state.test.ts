@@ -113,7 +113,7 @@ describe('the state of a task', () => {
     expect(store.get('a')).toBeNull();
     expect(store.get('a')).toBeNull();
     store.put('a', 'four');
-    expect(state.takeCounters().get('texts')).toEqual({ reads: 2, hits: 1, writes: 1, readBytes: 0, writtenBytes: 4 });
+    expect(state.takeCounters().get('texts')).toEqual({ reads: 2, hits: 1, writes: 1, readBytes: 0, writtenBytes: 4, dropped: 0 });
     await state.close();
   });
 

@@ -67,6 +67,8 @@ export class WorkerBench {
   readonly clock = new ManualClock();
   readonly disk = new Disk();
   readonly warnings: { readonly fields: any; readonly message: string }[] = [];
+  /** Of the levels debug and info. */
+  readonly infos: { readonly fields: any; readonly message: string }[] = [];
   private readonly running: RunningWorker[] = [];
 
   /** Each topic has one partition. */
@@ -119,6 +121,11 @@ export class WorkerBench {
     return valuesOf(this.broker.records(topic));
   }
 
+  /** Records that the last restore took; undefined before one. */
+  restored(): number | undefined {
+    return this.infos.findLast(({ message }) => message === 'stores restored')?.fields.records;
+  }
+
   committed(topic = 'in', partition = 0, group = 'app'): number | undefined {
     return this.broker.group(group).committed({ topic, partition })?.offset;
   }
@@ -131,6 +138,12 @@ export class WorkerBench {
     }
   }
 
+  /** It will never end: it was killed. */
+  forget({ worker }: RunningWorker): void {
+    const index = this.running.findIndex((one) => one.worker === worker);
+    if (index >= 0) this.running.splice(index, 1);
+  }
+
   /** Stops whatever still runs. */
   async close(): Promise<void> {
     for (const { worker } of this.running) worker.stop();
@@ -139,7 +152,8 @@ export class WorkerBench {
 
   private logger(): Logger {
     const warn = (fields: object, message: string): void => void this.warnings.push({ fields, message });
-    const logger: Logger = { debug: () => {}, info: () => {}, warn, error: warn, child: () => logger };
+    const info = (fields: object, message: string): void => void this.infos.push({ fields, message });
+    const logger: Logger = { debug: info, info, warn, error: warn, child: () => logger };
     return logger;
   }
 

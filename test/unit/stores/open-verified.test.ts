@@ -109,7 +109,9 @@ describe('damaged state (E4)', () => {
     expect(readFileSync(tableOf(join(directory, '..', SET_ASIDE, 'db'))).equals(damaged)).toBe(true);
     expect(held.directory).toBe(directory);
     expect(existsSync(db)).toBe(false);
-    expect(errors).toEqual([{ directory, movedTo: join(directory, '..', SET_ASIDE), problem: expect.stringContaining('.ldb at byte 0') }]);
+    expect(errors).toEqual([
+      { code: 'store/corrupt', directory, movedTo: join(directory, '..', SET_ASIDE), problem: expect.stringContaining('.ldb at byte 0') },
+    ]);
     await held.release(true);
     expect(await wasUnclean(directory)).toBe(false);
   });

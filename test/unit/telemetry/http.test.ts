@@ -1,9 +1,28 @@
+import { request } from 'node:http';
 import { connect } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { afterEach, describe, expect, test } from 'vitest';
 import { ConfigError } from '../../../src/core/errors.js';
 import { type HttpOptions, type HttpServer, startHttp } from '../../../src/telemetry/http.js';
-import { formatHttpAddress, parseHttpAddress } from '../../../src/telemetry/http-address.js';
+import { formatHttpAddress, type HttpAddress, parseHttpAddress } from '../../../src/telemetry/http-address.js';
 import { PrometheusMetrics } from '../../../src/telemetry/metrics.js';
+
+/** An address of this machine that is not loopback: a request to it comes from it. */
+const outward = Object.values(networkInterfaces())
+  .flatMap((list) => list ?? [])
+  .find(({ family, internal }) => family === 'IPv4' && !internal)?.address;
+
+/** `fetch` does not let a caller name the host. */
+function ask({ host, port }: HttpAddress, path: string, hostHeader: string): Promise<{ status: number | undefined; body: unknown }> {
+  return new Promise((resolve, reject) => {
+    const asked = request({ host, port, path, setHost: false, headers: { host: hostHeader } }, async (response) => {
+      const chunks: Buffer[] = [];
+      for await (const chunk of response) chunks.push(chunk as Buffer);
+      resolve({ status: response.statusCode, body: JSON.parse(Buffer.concat(chunks).toString()) });
+    });
+    asked.on('error', reject).end();
+  });
+}
 
 const open: { close(): unknown }[] = [];
 
@@ -15,6 +34,7 @@ async function start(options: Partial<HttpOptions> = {}): Promise<HttpServer> {
   const server = await startHttp({
     address: { host: '127.0.0.1', port: 0 },
     readiness: () => ({ ready: true, reasons: [] }),
+    status: async () => ({ applications: [] }),
     metrics: { expose: async () => 'x 1\n', contentType: 'text/plain' },
     ...options,
   });
@@ -48,12 +68,40 @@ describe('routes', () => {
     expect(await response.text()).toContain('kstreamd_records_in_total{topic="orders"} 3\n');
   });
 
+  test('/status answers what it is given, to this machine', async () => {
+    const { address } = await start({ status: async () => ({ applications: ['a'] }) });
+    for (const host of ['127.0.0.1', 'localhost']) {
+      expect(await (await fetch(`http://${host}:${address.port}/status`)).json()).toEqual({ applications: ['a'] });
+    }
+  });
+
+  test('/status is 403, with the reason, for a web page that calls us by another name', async () => {
+    const { address } = await start();
+    for (const host of ['evil.example', `evil.example:${address.port}`, '127.0.0.1.evil.example', 'localhost.evil', '']) {
+      const { status, body } = await ask(address, '/status', host);
+      expect([host, status]).toEqual([host, 403]);
+      expect(body).toEqual({ error: 'this path is answered only where Host is localhost or a loopback address' });
+    }
+    for (const host of ['localhost', `LOCALHOST:${address.port}`, '[::1]:1', '127.0.0.1']) expect((await ask(address, '/status', host)).status).toBe(200);
+    expect((await ask(address, '/ready', 'evil.example')).status).toBe(200);
+  });
+
+  test.skipIf(outward === undefined)('/status is 403, with the reason, for other machines; what needs no trust is not', async () => {
+    const { address } = await start({ address: { host: '0.0.0.0', port: 0 } });
+    const url = `http://${outward}:${address.port}`;
+    const refused = await fetch(`${url}/status`);
+    expect(refused.status).toBe(403);
+    expect(await refused.json()).toEqual({ error: `this path is answered on loopback only, and the request came from ${outward}` });
+    for (const path of ['/live', '/ready', '/metrics']) expect((await fetch(url + path)).status).toBe(200);
+    expect((await fetch(`http://127.0.0.1:${address.port}/status`)).status).toBe(200);
+  });
+
   test('anything else is 404 with the paths there are', async () => {
     const { url } = await start();
     for (const path of ['/', '/live/', '/metrics/x', '/..%2flive']) {
       const response = await fetch(url + path);
       expect(response.status).toBe(404);
-      expect(await response.json()).toEqual({ error: 'not found', paths: ['/live', '/ready', '/metrics'] });
+      expect(await response.json()).toEqual({ error: 'not found', paths: ['/live', '/ready', '/metrics', '/status'] });
     }
   });
 
@@ -107,6 +155,7 @@ describe('listening', () => {
     const server = await startHttp({
       address: { host: '127.0.0.1', port: 0 },
       readiness: () => ({ ready: true, reasons: [] }),
+      status: async () => ({ applications: [] }),
       metrics: { expose: async () => '', contentType: 'text/plain' },
     });
     const socket = connect(server.address.port, server.address.host);

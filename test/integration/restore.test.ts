@@ -1,0 +1,65 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { DaemonProcess } from './daemon-process.js';
+import { committedCounts, countingUnder, type Guarantee } from './exactly-once-tools.js';
+import { KafkaData, type Outgoing } from './kafka-data.js';
+import { Scratch, unique } from './scratch.js';
+
+const KEYS = 1_000_000;
+const MORE = 400_000;
+const VALUE = Buffer.from('a value of forty bytes, as many there are');
+
+const brokers = inject('brokers');
+let kafka: KafkaData;
+
+beforeAll(async () => {
+  kafka = await KafkaData.connect(brokers);
+});
+
+afterAll(() => kafka.close());
+
+/** Each key once, then some of them again. */
+function* records(from: number, to: number): Iterable<Outgoing> {
+  for (let i = from; i < to; i++) yield { key: String(i < KEYS ? i : (Math.imul(i, 0x9e37_79b1) >>> 0) % KEYS), value: VALUE };
+}
+
+function restored(daemon: DaemonProcess): number {
+  return daemon.log.filter(({ msg }) => msg === 'stores restored').reduce((sum, line) => sum + Number(line.records), 0);
+}
+
+describe.each<[Guarantee]>([['at-least-once'], ['exactly-once']])('a million keys of state, %s', (guarantee) => {
+  it('after kill -9 a restart restores only what followed the last flush (C4)', async () => {
+    const scratch = new Scratch();
+    const [name, from, to] = [unique('million'), await kafka.createTopic(unique('in'), 2), await kafka.createTopic(unique('out'), 2)];
+    const file = scratch.file('p.yaml', countingUnder(guarantee, name, brokers, from, to));
+    const options = { stateDir: scratch.path('state'), flags: ['--instance-id', 'one'] };
+    const committed = async (): Promise<number> => (await kafka.committed(name, from)).reduce<number>((sum, offset) => sum + (offset ?? 0), 0);
+    await kafka.produce(from, records(0, KEYS));
+    const first = await DaemonProcess.ready([file], options);
+    await first.until('first pass', async () => (await committed()) >= KEYS, 90_000);
+    await delay(1_500); // all of it is flushed
+    const producing = kafka.produce(from, records(KEYS, KEYS + MORE));
+    await first.until('some of the second pass', async () => (await committed()) >= KEYS + MORE / 2, 60_000);
+    expect((await first.kill()).signal).toBe('SIGKILL');
+    const atKill = await committed();
+    await producing;
+    const second = await DaemonProcess.ready([file], options);
+    await kafka.untilCommitted(name, from, 60_000);
+    expect((await second.stop()).code).toBe(0);
+    const count = restored(second);
+    console.log(`${guarantee}: killed at ${atKill} of ${KEYS + MORE} records, ${count} records restored`);
+    expect(count).toBeLessThanOrEqual(MORE);
+    expect(second.log.filter(({ msg }) => msg.includes('built anew'))).toEqual([]);
+
+    const expected = new Uint32Array(KEYS);
+    for (const { key } of records(0, KEYS + MORE)) expected[Number(key)]!++;
+    const counts = await committedCounts(kafka, to, KEYS);
+    expect(counts.gaps).toBe(0);
+    expect(counts.last).toEqual(expected);
+    if (guarantee === 'exactly-once') expect(counts.records).toBe(KEYS + MORE);
+    // A third start finds everything on disk.
+    const third = await DaemonProcess.ready([file], options);
+    expect((await third.stop()).code).toBe(0);
+    expect(restored(third)).toBe(0);
+  }, 240_000);
+});
