@@ -1,5 +1,5 @@
-// `npm test [-- NAME…]`: everything that has to hold, or the named parts of it: checks, unit, conformance, integration, addon; any other word
-// filters test files. The last line is always `N passed, N failed[, N skipped]`.
+// `npm test [-- NAME…]`: everything that has to hold, or the named parts of it: checks, unit, conformance, vectors, addon, integration,
+// integration-stock (the same on the stock path of records), chaos; any other word filters test files. The last line is always `N passed, N failed[, N skipped]`.
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -11,7 +11,10 @@ import { installDependencies } from './dependencies.mjs';
 import { prepareKafka } from './kafka-cluster.mjs';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
-const PROJECTS = ['unit', 'conformance', 'integration', 'addon'];
+const PROJECTS = ['unit', 'conformance', 'vectors', 'addon', 'integration', 'integration-stock'];
+/** Projects that need a broker, by the folders of their tests. */
+const ON_KAFKA = { integration: ['integration'], 'integration-stock': ['integration'] };
+const ADDON = path.join(root, 'dist', 'kafka', 'native', 'packed.node');
 const CHECKS = {
   types: ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.json'],
   biome: ['node_modules/@biomejs/biome/bin/biome', 'check', '--error-on-warnings', '.'],
@@ -21,7 +24,7 @@ const CHECKS = {
 const total = { passed: 0, failed: 0, skipped: 0 };
 
 async function testAll(words) {
-  const named = words.filter((word) => word === 'checks' || PROJECTS.includes(word));
+  const named = words.filter((word) => word === 'checks' || word === 'chaos' || PROJECTS.includes(word));
   const filters = words.filter((word) => !named.includes(word));
   const wants = (name) => (named.length === 0 ? name !== 'checks' || filters.length === 0 : named.includes(name));
 
@@ -31,6 +34,15 @@ async function testAll(words) {
   const projects = [];
   for (const project of PROJECTS.filter(wants)) if (await canRun(project, built)) projects.push(project);
   if (projects.length > 0) await vitest(projects, filters);
+  if ((named.length === 0 && filters.length === 0) || named.includes('chaos')) await chaos(built);
+}
+
+/** Seeded faults on three instances: for a minute, or for five with KSTREAMD_LONG_TESTS=1. */
+async function chaos(built) {
+  if (!(await canIntegrate(built, ['chaos']))) return;
+  const minutes = process.env.KSTREAMD_LONG_TESTS === '1' ? '5' : '1';
+  const args = ['scripts/chaos.mjs', '--seed', '1', '--minutes', minutes, '--guarantee', 'exactly-once'];
+  await check(`chaos, ${minutes} min`, () => run(process.execPath, args, { cwd: root, silent: false }));
 }
 
 /** One check is counted as one test. */

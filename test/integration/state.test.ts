@@ -74,7 +74,9 @@ describe('state on disk', () => {
     expect(topic).toBe(from);
     expect(folder?.startsWith(path.join(stateDir, name))).toBe(true);
     expect(Number(position)).toBe(ends[Number(partition)]);
-    expect(daemon.said[1]).toBe(`  fix: set the group's offset of ${topic}-${partition} to ${position}, or remove "${folder}" and the changelogs to start over`);
+    expect(daemon.said[1]).toBe(
+      `  fix: set the group's offset of ${topic}-${partition} to ${position}, or remove "${folder}" and the changelogs to start over`,
+    );
     expect(daemon.said).toHaveLength(2);
     expect(await kafka.size(to)).toBe(input.records); // nothing was counted twice
   });
