@@ -12,18 +12,21 @@ import { serdeFor } from '../dist/serdes/formats.js';
 import { levelEngine } from '../dist/stores/leveldb.js';
 import { memoryEngine } from '../dist/stores/memory.js';
 
-const KEYS = Array.from({ length: 1000 }, (_, i) => `customer-${String(i).padStart(6, '0')}`);
+const KEY_BYTES = Array.from({ length: 1000 }, (_, i) => Buffer.from(`customer-${String(i).padStart(6, '0')}`));
+/** Strings of their own for each round, as they come out of records. */
+let KEYS = [];
 const VALUE = 'x'.repeat(60);
 const ROUNDS = 300;
 const WARM_UP = 100;
 const FLUSH_EVERY = 10;
-const MINUTE = 60_000;
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 
 const windowOf = (round) => Math.floor(round / 10) * MINUTE;
 const sessionOf = (key, round) => ({ key, start: windowOf(round), end: windowOf(round) + 1000 });
 
-/** By type: one operation, and the same for all keys at once. `round` is the time in minutes. */
+/** By type: one operation, and the same for all keys at once. `round` is the time in seconds. */
 const TYPES = {
   'key-value': {
     definition: { type: 'key-value' },
@@ -34,31 +37,31 @@ const TYPES = {
   },
   'key-value, ttl': {
     definition: { type: 'key-value', ttlMs: HOUR },
-    put: (store, key, round) => store.put(key, VALUE, round * MINUTE),
+    put: (store, key, round) => store.put(key, VALUE, round * SECOND),
     get: (store, key) => store.get(key),
-    setBatch: (store, round) => store.setBatch(KEYS.map((key) => [key, VALUE, round * MINUTE])),
+    setBatch: (store, round) => store.setBatch(KEYS.map((key) => [key, VALUE, round * SECOND])),
     getBatch: (store) => store.getBatch(KEYS),
   },
   timestamped: {
     definition: { type: 'timestamped' },
-    put: (store, key, round) => store.put(key, { value: VALUE, timestamp: round * MINUTE }),
+    put: (store, key, round) => store.put(key, { value: VALUE, timestamp: round * SECOND }),
     get: (store, key) => store.get(key),
-    setBatch: (store, round) => store.setBatch(KEYS.map((key) => [key, { value: VALUE, timestamp: round * MINUTE }])),
+    setBatch: (store, round) => store.setBatch(KEYS.map((key) => [key, { value: VALUE, timestamp: round * SECOND }])),
     getBatch: (store) => store.getBatch(KEYS),
   },
   versioned: {
     definition: { type: 'versioned', historyMs: HOUR },
-    put: (store, key, round) => store.put(key, VALUE, round * MINUTE),
+    put: (store, key, round) => store.put(key, VALUE, round * SECOND),
     get: (store, key) => store.get(key),
-    setBatch: (store, round) => store.setBatch(KEYS.map((key) => [key, VALUE, round * MINUTE])),
+    setBatch: (store, round) => store.setBatch(KEYS.map((key) => [key, VALUE, round * SECOND])),
     getBatch: (store) => store.getBatch(KEYS),
   },
   'versioned, as of': {
     definition: { type: 'versioned', historyMs: HOUR },
-    put: (store, key, round) => store.put(key, VALUE, round * MINUTE),
-    get: (store, key, round) => store.get(key, (round - 5) * MINUTE),
-    setBatch: (store, round) => store.setBatch(KEYS.map((key) => [key, VALUE, round * MINUTE])),
-    getBatch: (store, round) => store.getBatch(KEYS, (round - 5) * MINUTE),
+    put: (store, key, round) => store.put(key, VALUE, round * SECOND),
+    get: (store, key, round) => store.get(key, (round - 5) * SECOND),
+    setBatch: (store, round) => store.setBatch(KEYS.map((key) => [key, VALUE, round * SECOND])),
+    getBatch: (store, round) => store.getBatch(KEYS, (round - 5) * SECOND),
   },
   window: {
     definition: { type: 'window', retentionMs: HOUR, windowSizeMs: MINUTE },
@@ -111,6 +114,7 @@ async function measure(name, makeEngine, cacheBytes) {
     const operations = round % 2 === 0 ? ['setBatch', 'get', 'getBatch'] : ['put', 'getBatch', 'get'];
     for (const [type, { state, store, times }] of Object.entries(opened)) {
       for (const operation of operations) {
+        KEYS = KEY_BYTES.map((bytes) => bytes.latin1Slice());
         const started = process.hrtime.bigint();
         await OPERATIONS[operation](store, TYPES[type], round);
         if (operation === 'put' || operation === 'setBatch') {

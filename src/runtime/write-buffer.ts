@@ -34,6 +34,8 @@ export class WriteBuffer {
   private readonly entries = new Map<string, BufferEntry>();
   /** What the last `readMany` found: most are written next, without another look-up. */
   private seen: readonly (BufferEntry | undefined)[] = [];
+  /** What the last `read` found: the same, one by one. */
+  private last: BufferEntry | undefined;
   private batch: BufferEntry[] = [];
   private uncommitted: BufferEntry[] = [];
   private unflushed: BufferEntry[] = [];
@@ -67,6 +69,7 @@ export class WriteBuffer {
     const entry = this.entries.get(key);
     this.counters.reads++;
     if (entry === undefined) return this.readThrough(key);
+    this.last = entry;
     entry.referenced = true;
     this.counters.hits++;
     this.counters.readBytes += sizeOf(entry.value);
@@ -101,7 +104,7 @@ export class WriteBuffer {
 
   /** null deletes. `place` is where the key stood in the last `readMany`, if it did. */
   write(key: string, value: Held, place = -1): void {
-    let entry = this.seen[place];
+    let entry = place < 0 ? this.last : this.seen[place];
     if (entry === undefined || entry.key !== key || !entry.live) entry = this.entries.get(key);
     if (entry === undefined) {
       entry = new BufferEntry(this.entries, key);
@@ -235,6 +238,7 @@ export class WriteBuffer {
     for (const entry of this.entries.values()) if (entry.slot >= 0) this.budget.remove(entry);
     this.entries.clear();
     this.seen = [];
+    this.last = undefined;
     this.batch = [];
     this.uncommitted = [];
     this.unflushed = [];

@@ -1,7 +1,7 @@
 import { timeBytes } from './time-bytes.js';
 
-/** Rows that never expire stand under this in place of a segment. */
-export const LATEST = '\x7f\xff\xff\xff\xff\xff\xff\xff';
+/** Rows that never expire stand under this in place of a segment, behind all segments. */
+export const LATEST = '\x7f';
 /** Behind all rows under LATEST. */
 export const AFTER_LATEST = '\x80';
 /** First byte of the segments under which deleted keys are listed. */

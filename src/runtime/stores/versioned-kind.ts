@@ -13,7 +13,7 @@ import { StoreCodec } from './store-codec.js';
 import type { ChangelogRecord, ChangeVisitor, OpenStore, RowsOfChangelog, Viewer } from './store-kind.js';
 import { timeBytes } from './time-bytes.js';
 import { VersionedLog } from './versioned-log.js';
-import { latestOf, VersionedRows } from './versioned-rows.js';
+import { VersionedRows } from './versioned-rows.js';
 
 /** Versioned stores (S7). Each version is a record of the changelog: key, raw value, and its time as the record's. */
 export class VersionedKind implements OpenStore {
@@ -108,15 +108,14 @@ export class VersionedKind implements OpenStore {
     return dropped;
   }
 
-  /** Forgets keys whose latest version is a delete that no late write can come before any more. */
+  /** Forgets versions that stand with a latest one of long ago, and keys that were deleted before any late write could still come. */
   async sweep(scans: OpenScans): Promise<boolean> {
     const floor = this.floorAt(this.time.now);
     if (floor <= this.swept) return false;
     const { listed, all } = await listedBetween(this, scans, this.segments.listPrefixOf(0), this.segments.listPrefixOf(floor));
     const latest = await this.buffer.readMany(listed.map(({ key }) => LATEST + key));
     for (const [i, { row, key }] of listed.entries()) {
-      const version = latestOf(latest[i] as Held);
-      if (version !== undefined && version.value === null && version.from < floor) this.buffer.write(LATEST + key, null);
+      this.rows.trim(key, latest[i] as Held, floor);
       this.buffer.write(row, null);
     }
     if (all) this.swept = floor;

@@ -2,36 +2,22 @@ import { VALID_TO_UNDEFINED } from '../../core/store-types.js';
 import type { Held } from '../buffer-entry.js';
 import { LATEST, type Segments } from './segments.js';
 import { readTime, TIME_BYTES, writeTime } from './time-bytes.js';
-
-/** A version whose validity has ended: it held in [from, to). A null value: the key was absent. */
-interface Superseded {
-  readonly from: number;
-  readonly to: number;
-  readonly value: Buffer | null;
-}
-
-/** A version with the end of its validity, null for the latest. */
-export interface Version {
-  readonly from: number;
-  readonly to: number | null;
-  readonly value: Buffer | null;
-}
+import { firstEndingAfter, NO_ENTRIES, newestFrom, oldestFrom, rowOf, startOf, type Version, valueAt, versionsOf, withVersion } from './version-entries.js';
 
 export interface VersionBytes {
   read(name: string): Held;
   write(name: string, value: Buffer | null): void;
 }
 
-const FLAG_AT = TIME_BYTES;
-const VALUE_AT = TIME_BYTES + 1;
-const TIMES = 2 * TIME_BYTES;
-const TRAILER = 4;
-const NO_VALUE = 0xffffffff;
+const EMPTY = Buffer.alloc(0);
+
+/** Older versions that stand with the latest one take no more bytes than this, about, so that a write stays small. */
+const MOST_BYTES = 1024;
 
 /**
- * The versions of keys as rows, as Kafka Streams has them: the latest under LATEST, older ones under the segment in which
- * their validity ended, those of a key and segment in one row by time. So a version is found by point reads, and what
- * nobody can ask for any more is gone a segment at a time (S7).
+ * The versions of keys as rows. The latest stands under LATEST, with some that came before it, so that most writes change one row;
+ * older ones are under the segment in which their validity ended, as in Kafka Streams. So every version is found by point
+ * reads, and what nobody can ask for any more is gone a segment at a time (S7).
  */
 export class VersionedRows {
   constructor(
@@ -41,121 +27,105 @@ export class VersionedRows {
 
   /** Returns the end of the version's validity, or VALID_TO_UNDEFINED. */
   put(key: string, value: Buffer | null, time: number): number {
-    const latest = latestOf(this.rows.read(LATEST + key));
-    if (latest !== undefined && time < latest.from) return this.insert(key, value, time, latest.from);
-    if (latest !== undefined && time > latest.from) this.append(key, { ...latest, to: time });
-    this.rows.write(LATEST + key, latestRow(value, time));
-    if (value === null) this.rows.write(this.segments.listPrefixOf(time) + key, EMPTY);
+    const name = LATEST + key;
+    const row = this.rows.read(name) as Buffer | null;
+    if (row === null) {
+      this.rows.write(name, withVersion(NO_ENTRIES, value, time));
+      if (value === null) this.list(key, time);
+      return VALID_TO_UNDEFINED;
+    }
+    const latestFrom = newestFrom(row);
+    if (time < latestFrom) return this.insert(key, row, value, time);
+    const start = startOf(row, row.length);
+    if (time === latestFrom) {
+      this.rows.write(name, withVersion(Buffer.from(row.subarray(0, start)), value, time));
+      if (value === null) this.list(key, time);
+      return VALID_TO_UNDEFINED;
+    }
+    const moves = start > MOST_BYTES || (start > 0 && this.segments.startOf(latestFrom) !== this.segments.startOf(time));
+    if (moves) this.moveAway(key, row.subarray(0, start), latestFrom);
+    this.rows.write(name, withVersion(moves ? row.subarray(start) : row, value, time));
+    if (moves || start === 0 || value === null) this.list(key, time);
     return VALID_TO_UNDEFINED;
   }
 
-  latest(key: string): Version | undefined {
-    return latestOf(this.rows.read(LATEST + key));
+  /** The version that holds at `time` in a row under LATEST, or in what is kept of earlier ones; the latest without a time. */
+  at(key: string, row: Held, time: number | undefined): Version | undefined {
+    if (!Buffer.isBuffer(row)) return undefined;
+    const latest = latestOf(row);
+    if (time === undefined || latest.from <= time) return latest;
+    const { version } = this.firstAfter(key, row, time);
+    return version.from <= time ? version : undefined;
   }
 
-  /** The version that held at `time`, when that is before the latest's. */
-  before(key: string, latest: Version, time: number): Version | undefined {
-    const next = this.firstAfter(key, time, latest.from);
-    return next !== undefined && next.entry.from <= time ? next.entry : undefined;
+  row(key: string): Held {
+    return this.rows.read(LATEST + key);
   }
 
-  private insert(key: string, value: Buffer | null, time: number, latestFrom: number): number {
-    const found = this.firstAfter(key, time, latestFrom);
-    const holds = found !== undefined && found.entry.from <= time;
-    const to = found === undefined ? latestFrom : holds ? found.entry.to : found.entry.from;
-    if (holds) {
-      this.change(key, to, (entries) => entries.filter((entry) => entry.from !== found.entry.from));
-      if (found.entry.from < time) this.change(key, time, (entries) => [...entries, { ...found.entry, to: time }]);
-    }
-    this.change(key, to, (entries) => [...entries, { from: time, to, value }]);
-    return to;
+  /** Forgets what ended before the segment that begins at `floor`, and a key that was deleted before it. */
+  trim(key: string, row: Held, floor: number): void {
+    if (!Buffer.isBuffer(row) || newestFrom(row) >= floor) return;
+    const start = startOf(row, row.length);
+    const deleted = valueAt(row, start, row.length) === null;
+    if (deleted) this.rows.write(LATEST + key, null);
+    else if (start > 0) this.rows.write(LATEST + key, Buffer.from(row.subarray(start)));
   }
 
-  /** The version with the least end of validity after `time`, as far as it is not the latest. */
-  private firstAfter(key: string, time: number, latestFrom: number): { readonly entry: Superseded } | undefined {
-    for (const start of this.segments.between(time, latestFrom)) {
-      const row = this.rows.read(this.segments.prefixOf(start) + key) as Buffer | null;
-      const entry = row === null ? undefined : firstEndingAfter(row, time);
-      if (entry !== undefined) return { entry };
-    }
-    return undefined;
-  }
-
-  /** A version that ends after all others of its key. */
-  private append(key: string, entry: Superseded): void {
-    const name = this.segments.prefixOf(entry.to) + key;
+  /** Versions that stood with the latest one go to the row of the segment in which the last of them ended. */
+  private moveAway(key: string, entries: Buffer, to: number): void {
+    const name = this.segments.prefixOf(to) + key;
     const before = this.rows.read(name) as Buffer | null;
-    const at = before?.length ?? 0;
-    const row = Buffer.allocUnsafe(at + sizeOf(entry));
+    const at = before?.length ?? TIME_BYTES;
+    const row = Buffer.allocUnsafe(at + entries.length);
     if (before !== null) row.set(before);
-    writeEntry(entry, row, at);
+    writeTime(to, row, 0);
+    row.set(entries, at);
     this.rows.write(name, row);
   }
 
-  private change(key: string, to: number, change: (entries: readonly Superseded[]) => readonly Superseded[]): void {
-    const name = this.segments.prefixOf(to) + key;
-    const row = this.rows.read(name) as Buffer | null;
-    const entries = [...change(row === null ? [] : entriesOf(row))].sort((a, b) => a.from - b.from);
-    const changed = Buffer.allocUnsafe(entries.reduce((sum, entry) => sum + sizeOf(entry), 0));
-    let at = 0;
-    for (const entry of entries) at = writeEntry(entry, changed, at);
-    this.rows.write(name, entries.length === 0 ? null : changed);
+  /** A version goes where the one is that it shortens or precedes; there each ends where the next begins. */
+  private insert(key: string, row: Buffer, value: Buffer | null, time: number): number {
+    const { version, segment } = this.firstAfter(key, row, time);
+    const to = version.from <= time ? (version.to as number) : version.from;
+    const added = { from: time, to, value };
+    if (time >= oldestFrom(row)) {
+      this.rows.write(LATEST + key, rowOf(withAdded(versionsOf(row, null), added)));
+      this.list(key, newestFrom(row));
+      return to;
+    }
+    const name = this.segments.prefixOf(segment ?? to) + key;
+    const older = segment === undefined ? null : (this.rows.read(name) as Buffer | null);
+    const versions = older === null ? [] : versionsOf(older.subarray(TIME_BYTES), readTime(older, 0));
+    const end = Buffer.allocUnsafe(TIME_BYTES);
+    writeTime(older === null ? to : readTime(older, 0), end, 0);
+    this.rows.write(name, Buffer.concat([end, rowOf(withAdded(versions, added))]));
+    return to;
+  }
+
+  /** The first version that ends after `time`, which is before the latest begins, and the segment whose row has it; undefined: that of the latest. */
+  private firstAfter(key: string, row: Buffer, time: number): { readonly version: Version; readonly segment: number | undefined } {
+    const near = firstEndingAfter(row, null, time) as Version;
+    if (near.from <= time) return { version: near, segment: undefined };
+    for (const segment of this.segments.between(time, near.from)) {
+      const older = this.rows.read(this.segments.prefixOf(segment) + key) as Buffer | null;
+      const version = older === null ? undefined : firstEndingAfter(older.subarray(TIME_BYTES), readTime(older, 0), time);
+      if (version !== undefined) return { version, segment };
+    }
+    return { version: near, segment: undefined };
+  }
+
+  /** To be looked at when the segment that `time` is in has passed. */
+  private list(key: string, time: number): void {
+    this.rows.write(this.segments.listPrefixOf(time) + key, EMPTY);
   }
 }
 
-const EMPTY = Buffer.alloc(0);
-
-export function latestOf(row: Held): Version | undefined {
-  if (!Buffer.isBuffer(row)) return undefined;
-  return { from: readTime(row, 0), to: null, value: row[FLAG_AT] === 0 ? null : row.subarray(VALUE_AT) };
+export function latestOf(row: Buffer): Version {
+  const start = startOf(row, row.length);
+  return { from: newestFrom(row), to: null, value: valueAt(row, start, row.length) };
 }
 
-function latestRow(value: Buffer | null, time: number): Buffer {
-  const row = Buffer.allocUnsafe(VALUE_AT + (value?.length ?? 0));
-  writeTime(time, row, 0);
-  row[FLAG_AT] = value === null ? 0 : 1;
-  if (value !== null) row.set(value, VALUE_AT);
-  return row;
-}
-
-function sizeOf({ value }: Superseded): number {
-  return TIMES + (value?.length ?? 0) + TRAILER;
-}
-
-/** Times, value and, last, its length, so that a row can be read from its newest entry on. */
-function writeEntry({ from, to, value }: Superseded, row: Buffer, at: number): number {
-  writeTime(from, row, at);
-  writeTime(to, row, at + TIME_BYTES);
-  const end = at + TIMES + (value?.length ?? 0);
-  if (value !== null) row.set(value, at + TIMES);
-  row.writeUInt32BE(value === null ? NO_VALUE : value.length, end);
-  return end + TRAILER;
-}
-
-function entryBefore(row: Buffer, end: number): { readonly entry: Superseded; readonly at: number } {
-  const length = row.readUInt32BE(end - TRAILER);
-  const at = end - TRAILER - (length === NO_VALUE ? 0 : length) - TIMES;
-  const value = length === NO_VALUE ? null : row.subarray(at + TIMES, end - TRAILER);
-  return { entry: { from: readTime(row, at), to: readTime(row, at + TIME_BYTES), value }, at };
-}
-
-function entriesOf(row: Buffer): Superseded[] {
-  const entries: Superseded[] = [];
-  for (let end = row.length; end > 0; ) {
-    const { entry, at } = entryBefore(row, end);
-    entries.push(entry);
-    end = at;
-  }
-  return entries.reverse();
-}
-
-function firstEndingAfter(row: Buffer, time: number): Superseded | undefined {
-  let first: Superseded | undefined;
-  for (let end = row.length; end > 0; ) {
-    const { entry, at } = entryBefore(row, end);
-    if (entry.to <= time) break;
-    first = entry;
-    end = at;
-  }
-  return first;
+/** In order; a version of the same time is replaced. */
+function withAdded(versions: readonly Version[], added: Version): Version[] {
+  return [...versions.filter(({ from }) => from !== added.from), added].sort((a, b) => a.from - b.from);
 }

@@ -6,8 +6,9 @@ import { type Scanned, scanRows } from './scan-rows.js';
 import { AFTER_LATEST, LATEST } from './segments.js';
 import type { Viewer } from './store-kind.js';
 import { checkTime } from './time-bytes.js';
+import type { Version } from './version-entries.js';
 import type { VersionedKind } from './versioned-kind.js';
-import { latestOf, type Version } from './versioned-rows.js';
+import { latestOf } from './versioned-rows.js';
 
 /** A versioned store as one step sees it (S7). */
 export class VersionedView<K = unknown, V = unknown> implements VersionedStore<K, V> {
@@ -24,7 +25,7 @@ export class VersionedView<K = unknown, V = unknown> implements VersionedStore<K
 
   get(key: K, asOf?: number): VersionedRecord<V> | null {
     const name = this.kind.codec.encodeKey(key);
-    return this.recordOf(this.heldAt(name, this.kind.rows.latest(name), asOf));
+    return this.recordOf(this.heldAt(name, this.kind.rows.row(name), asOf));
   }
 
   put(key: K, value: V | null, timestamp: number): number {
@@ -45,7 +46,7 @@ export class VersionedView<K = unknown, V = unknown> implements VersionedStore<K
     const found = this.kind.buffer.readMany(names.map((name) => LATEST + name));
     const timeOf = (i: number): number | undefined => (typeof asOf === 'object' ? asOf[i] : asOf);
     const answer = (rows: readonly Held[]): (VersionedRecord<V> | null)[] =>
-      rows.map((row, i) => this.recordOf(this.heldAt(names[i] as string, latestOf(row), timeOf(i))));
+      rows.map((row, i) => this.recordOf(this.heldAt(names[i] as string, row, timeOf(i))));
     return isPromise(found) ? found.then(answer) : answer(found);
   }
 
@@ -70,9 +71,12 @@ export class VersionedView<K = unknown, V = unknown> implements VersionedStore<K
     return this.range(undefined, undefined, options);
   }
 
-  private heldAt(name: string, latest: Version | undefined, asOf: number | undefined): Version | undefined {
-    if (asOf === undefined || latest === undefined || latest.from <= asOf) return latest;
-    return asOf < this.kind.historyFrom || asOf < 0 ? undefined : this.kind.rows.before(name, latest, asOf);
+  /** The latest version never expires (S7). */
+  private heldAt(name: string, row: Held, asOf: number | undefined): Version | undefined {
+    const { rows, historyFrom } = this.kind;
+    if (asOf === undefined || !Buffer.isBuffer(row) || (asOf >= historyFrom && asOf >= 0)) return rows.at(name, row, asOf);
+    const latest = latestOf(row);
+    return latest.from <= asOf ? latest : undefined;
   }
 
   private recordOf(version: Version | undefined): VersionedRecord<V> | null {
