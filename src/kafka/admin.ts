@@ -3,6 +3,7 @@ import { BrokerError, DeliveryError, type KstreamdError, RetriableError } from '
 import { type LogEnd, type PartitionOffset, partitionKey, type TopicAdmin, type TopicDescription, type TopicPartition } from '../core/transport.js';
 import { Code } from './codes.js';
 import { kafkaError } from './errors.js';
+import { passes } from './offsets.js';
 import { promised, type StockAdmin, type StockError, type StockPartition, type StockTopic } from './stock.js';
 import { partitionsOf } from './topics.js';
 
@@ -55,6 +56,12 @@ export class KafkaAdmin implements TopicAdmin {
       },
     );
     const found = new Map(answer.map((end) => [partitionKey(end), end]));
+    for (const tp of partitions) {
+      const error = found.get(partitionKey(tp))?.error;
+      if (error !== undefined && (await passes(this.admin, error, tp))) {
+        throw new RetriableError('broker/unavailable', `end of ${partitionKey(tp)}: not known yet`, { cause: error });
+      }
+    }
     return partitions.map(({ topic, partition }) => {
       const end = found.get(partitionKey({ topic, partition }));
       if (end?.error !== undefined && end.error.code !== 0) throw missing(end.error, `end of ${topic}-${partition}`);

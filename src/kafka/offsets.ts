@@ -1,8 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { RetriableError } from '../core/errors.js';
 import type { CommittedOffset, TopicPartition } from '../core/transport.js';
+import { Code } from './codes.js';
 import { kafkaError } from './errors.js';
-import { promised, type StockConsumer, type StockError, type StockPartition } from './stock.js';
+import { promised, type StockClient, type StockConsumer, type StockError, type StockPartition } from './stock.js';
+import { partitionsOf } from './topics.js';
 
 const ASK_TIMEOUT_MS = 5_000;
 const RETRY_AFTER_MS = 200;
@@ -43,8 +45,20 @@ export async function watermarks(consumer: StockConsumer, { topic, partition }: 
     );
     return { low: lowOffset, high: highOffset };
   } catch (error) {
-    throw kafkaError(error as StockError, `offsets of ${topic}-${partition}`);
+    const subject = `offsets of ${topic}-${partition}`;
+    if (await passes(consumer, error as StockError, { topic, partition }))
+      throw new RetriableError('broker/unavailable', `${subject}: not known yet`, { cause: error });
+    throw kafkaError(error as StockError, subject);
   }
+}
+
+const NOT_KNOWN: ReadonlySet<number> = new Set([Code.unknownTopic, Code.unknownTopicLocally, Code.unknownPartition]);
+
+/** A broker that has just come back says of partitions that are there that they are not. */
+export async function passes(client: StockClient, { code }: StockError, { topic, partition }: TopicPartition): Promise<boolean> {
+  if (!NOT_KNOWN.has(code)) return false;
+  const count = await partitionsOf(client, topic).catch(() => Number.POSITIVE_INFINITY);
+  return count !== undefined && partition < count;
 }
 
 /** Offset of the first record at or after a time in epoch milliseconds; the log end when there is none. */

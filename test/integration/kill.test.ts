@@ -62,22 +62,4 @@ describe('a million records counted at-least-once', () => {
     expect(counts.gaps).toBe(0);
     expect(counts.last).toEqual(input.expected);
   }, 120_000);
-
-  it('and three times exactly-once, with a changelog: every output is there once (C3, C4)', async () => {
-    const scratch = new Scratch();
-    const [name, to] = [unique('killed-eos'), await kafka.createTopic(unique('out'), 4)];
-    const file = scratch.file('p.yaml', counting(name, brokers, from, to, 'exactly-once'));
-    const committed = async (): Promise<number> => (await kafka.committed(name, from)).reduce<number>((sum, offset) => sum + (offset ?? 0), 0);
-    const start = () => new DaemonProcess([file], { stateDir: scratch.path('state'), flags: ['--instance-id', 'one'] });
-    for (let kill = 1; kill <= 3; kill++) {
-      const daemon = start();
-      await daemon.until('a commit', async () => (await committed()) >= (kill * RECORDS) / 5);
-      await delay((kill * 37) % 50);
-      await daemon.kill();
-    }
-    const last = start();
-    await kafka.untilCommitted(name, from, 90_000);
-    expect((await last.stop()).code).toBe(0);
-    expect(await readCounts(kafka, to, KEYS)).toEqual({ last: input.expected, records: RECORDS, gaps: 0 });
-  }, 120_000);
 });
