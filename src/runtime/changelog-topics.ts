@@ -3,6 +3,7 @@ import { ConfigError, KstreamdError, RetriableError } from '../core/errors.js';
 import type { StoreDefinition } from '../core/store.js';
 import type { LogEnd, TopicAdmin } from '../core/transport.js';
 import type { TopicConfigs } from './cleanup-policies.js';
+import { createInternalTopic } from './internal-topics.js';
 
 /** The changelog of a store as it lies on the cluster (S3). */
 export interface ChangelogTopic {
@@ -43,7 +44,7 @@ export async function openChangelogs(wanted: readonly WantedChangelog[], configs
   for (const one of wanted) checkPartitions(one.store.name, topicOf(one), there.get(topicOf(one)) ?? one.partitions, one.input, one.partitions);
   for (const one of wanted) {
     const { topic, config } = one.store.changelog;
-    if (!there.has(topic)) await admin.create({ name: topic, partitions: one.partitions, config });
+    if (!there.has(topic)) await createInternalTopic(admin, topic, one.partitions, config);
   }
   const ids = await appearedIds(wanted.map(topicOf), admin);
   return wanted.map((one) => {

@@ -8,6 +8,7 @@ import type { TopologyNode } from '../topology/nodes.js';
 import type { RepartitionTopic, Subtopology, Topology } from '../topology/topology.js';
 import { type ChangelogTopic, checkChangelogs, openChangelogs, type WantedChangelog } from './changelog-topics.js';
 import { type CleanupPolicy, checkPolicies } from './cleanup-policies.js';
+import { createInternalTopic } from './internal-topics.js';
 
 /** S16: kept until purged, however slow the reader. */
 const REPARTITION_CONFIG = { 'cleanup.policy': 'delete', 'retention.ms': '-1' };
@@ -137,7 +138,7 @@ async function addRepartitionTopics(topology: Topology, admin: TopicAdmin, count
 async function ensureRepartition({ topic }: RepartitionTopic, partitions: number, admin: TopicAdmin): Promise<number> {
   const [existing] = await admin.describe([topic]);
   if (!existing) {
-    await admin.create({ name: topic, partitions, config: REPARTITION_CONFIG });
+    await createInternalTopic(admin, topic, partitions, REPARTITION_CONFIG);
     return partitions;
   }
   if (existing.partitions === partitions) return partitions;
