@@ -5,8 +5,8 @@ import { committedCounts, countingUnder, type Guarantee } from './exactly-once-t
 import { KafkaData, type Outgoing } from './kafka-data.js';
 import { Scratch, unique } from './scratch.js';
 
-const KEYS = process.env.KSTREAMD_LONG_TESTS === '1' ? 1_000_000 : 200_000;
-const MORE = 400_000;
+const KEYS = process.env.KSTREAMD_LONG_TESTS === '1' ? 1_000_000 : 100_000;
+const MORE = 200_000;
 const VALUE = Buffer.from('a value of forty bytes, as many there are');
 
 const brokers = inject('brokers');

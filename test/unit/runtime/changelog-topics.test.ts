@@ -89,7 +89,11 @@ const planOf = (flow: Flow): Promise<Plan> => makePlan(flow.build(), admin, unde
 describe('S3: a changelog', () => {
   test('is made with its options and the partitions of the input', async () => {
     const plan = await planOf(counted());
-    expect(admin.topics.get('app-counts-changelog')).toEqual({ partitions: 3, config: COMPACT, id: 'id-1' });
+    expect(admin.topics.get('app-counts-changelog')).toEqual({
+      partitions: 3,
+      config: { ...COMPACT, 'message.timestamp.after.max.ms': '9223372036854775807' },
+      id: 'id-1',
+    });
     expect(plan.changelogsOf(plan.leads[0]!.subtopology)).toEqual([
       { store: 'counts', topic: 'app-counts-changelog', partitions: 3, input: 'a', topicId: 'id-1', deleteRetentionMs: 604_800_000, created: true },
     ]);

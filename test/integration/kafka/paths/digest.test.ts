@@ -8,7 +8,7 @@ import { type Digest, Digests } from './digests.js';
 import { writeOddInput } from './odd-input.js';
 import { type LogRecord, oddRecord, PARTITIONS } from './odd-records.js';
 
-const RECORDS = process.env.KSTREAMD_LONG_TESTS === '1' ? 1_000_000 : 100_000;
+const RECORDS = process.env.KSTREAMD_LONG_TESTS === '1' ? 1_000_000 : 50_000;
 /** The broker would refuse times in the future. */
 const ANY_TIME = { 'message.timestamp.after.max.ms': '9223372036854775807' };
 

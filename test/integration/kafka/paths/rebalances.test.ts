@@ -5,7 +5,7 @@ import { CountingMember, output, type ReadRecord, unique } from '../../../confor
 import { transportOn } from './both.js';
 
 const PARTITIONS = 8;
-const CYCLES = 20;
+const CYCLES = process.env.KSTREAMD_LONG_TESTS === '1' ? 50 : 8;
 const CLOSED = 10;
 
 /** Heartbeats often: a member hears of a rebalance within this. */
