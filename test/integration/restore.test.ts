@@ -55,8 +55,9 @@ describe.each<[Guarantee]>([['at-least-once'], ['exactly-once']])('a million key
     for (const { key } of records(0, KEYS + MORE)) expected[Number(key)]!++;
     const counts = await committedCounts(kafka, to, KEYS);
     expect(counts.gaps).toBe(0);
-    expect(counts.last).toEqual(expected);
-    if (guarantee === 'exactly-once') expect(counts.records).toBe(KEYS + MORE);
+    // At-least-once, a changelog may be ahead of the offsets at a crash, and what it holds is counted again.
+    if (guarantee === 'exactly-once') expect(counts).toMatchObject({ last: expected, records: KEYS + MORE });
+    else expect(counts.last.every((count, key) => count >= (expected[key] as number))).toBe(true);
     // A third start finds everything on disk.
     const third = await DaemonProcess.ready([file], options);
     expect((await third.stop()).code).toBe(0);
