@@ -6,12 +6,12 @@ import { NOT_PUT, type StateStore } from '../../core/store-types.js';
 import type { Held } from '../buffer-entry.js';
 import type { OpenScans } from '../open-scans.js';
 import type { WriteBuffer } from '../write-buffer.js';
+import { Expiry } from './expiry.js';
 import { listedBetween } from './listed-keys.js';
 import { decodeObserved, encodeObserved, ObservedTime, TIME_ROW } from './observed-time.js';
 import { LATEST, Segments } from './segments.js';
 import { StoreCodec } from './store-codec.js';
 import type { ChangelogRecord, ChangeVisitor, OpenStore, RowsOfChangelog, Viewer } from './store-kind.js';
-import { timeBytes } from './time-bytes.js';
 import { VersionedLog } from './versioned-log.js';
 import { VersionedRows } from './versioned-rows.js';
 
@@ -25,10 +25,8 @@ export class VersionedKind implements OpenStore {
   private readonly log = new VersionedLog();
   private readonly segments: Segments;
   private readonly history: number;
-  /** Nothing is left of segments before this one. */
-  private floor = 0;
+  private readonly expiry: Expiry;
   private swept = 0;
-  private dropped = 0;
 
   constructor(
     readonly buffer: WriteBuffer,
@@ -42,6 +40,7 @@ export class VersionedKind implements OpenStore {
     this.changelogValue = value;
     this.codec = new StoreCodec(buffer.name, key, value);
     this.segments = new Segments(versionSegmentMs(historyMs));
+    this.expiry = new Expiry(this.segments, historyMs);
     this.rows = new VersionedRows(buffer, this.segments);
     this.time = new ObservedTime(buffer);
   }
@@ -57,7 +56,7 @@ export class VersionedKind implements OpenStore {
 
   put(key: string, value: Buffer | null, time: number): number {
     if (time < this.historyFrom) {
-      this.dropped++;
+      this.expiry.drop();
       return NOT_PUT;
     }
     this.time.advance(time);
@@ -95,22 +94,16 @@ export class VersionedKind implements OpenStore {
   }
 
   takeExpired(): { readonly gte: string; readonly lt: string } | undefined {
-    const floor = this.floorAt(this.time.committed);
-    if (floor <= this.floor) return undefined;
-    const range = { gte: timeBytes(this.floor), lt: timeBytes(floor) };
-    this.floor = floor;
-    return range;
+    return this.expiry.takeExpired(this.time.committed);
   }
 
   takeDropped(): number {
-    const { dropped } = this;
-    this.dropped = 0;
-    return dropped;
+    return this.expiry.takeDropped();
   }
 
   /** Forgets versions that stand with a latest one of long ago, and keys that were deleted before any late write could still come. */
   async sweep(scans: OpenScans): Promise<boolean> {
-    const floor = this.floorAt(this.time.now);
+    const floor = this.expiry.floorAt(this.time.now);
     if (floor <= this.swept) return false;
     const { listed, all } = await listedBetween(this, scans, this.segments.listPrefixOf(0), this.segments.listPrefixOf(floor));
     const latest = await this.buffer.readMany(listed.map(({ key }) => LATEST + key));
@@ -120,10 +113,6 @@ export class VersionedKind implements OpenStore {
     }
     if (all) this.swept = floor;
     return listed.length > 0;
-  }
-
-  private floorAt(time: number): number {
-    return this.segments.startOf(Math.max(time - this.history, 0));
   }
 
   /** Records that were too late when they came are left out, as they were then (S7). */

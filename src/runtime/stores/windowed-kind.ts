@@ -4,12 +4,13 @@ import type { NamedWrite, StoreDefinition, StoreReader } from '../../core/store.
 import { windowSegmentMs } from '../../core/store-layout.js';
 import type { StateStore } from '../../core/store-types.js';
 import type { WriteBuffer } from '../write-buffer.js';
+import { Expiry } from './expiry.js';
 import { visitTimestamped } from './key-value-kind.js';
 import { decodeObserved, encodeObserved, ObservedTime, TIME_ROW } from './observed-time.js';
 import { Segments } from './segments.js';
 import { StoreCodec } from './store-codec.js';
 import type { ChangelogRecord, ChangeVisitor, OpenStore, RowsOfChangelog, Viewer } from './store-kind.js';
-import { TIME_BYTES, timeBytes, wordOf } from './time-bytes.js';
+import { TIME_BYTES, wordOf } from './time-bytes.js';
 import { timestampedSerde, withTime } from './timestamped-value.js';
 import { WindowedRows } from './windowed-rows.js';
 
@@ -24,9 +25,7 @@ export class WindowedKind implements OpenStore {
   readonly time: ObservedTime;
   readonly rowsOfChangelog: RowsOfChangelog = { everyRecord: false, rows: (records, reader) => this.restored(records, reader) };
   private readonly retention: number;
-  /** Nothing is left of segments before this one. */
-  private floor = 0;
-  private dropped = 0;
+  private readonly expiry: Expiry;
 
   constructor(
     readonly buffer: WriteBuffer,
@@ -40,6 +39,7 @@ export class WindowedKind implements OpenStore {
     this.changelogValue = value;
     this.codec = new StoreCodec(buffer.name, key, definition.timestamped ? timestampedSerde(value) : value);
     this.rows = new WindowedRows(new Segments(windowSegmentMs(this.retention)), definition.type === 'window' ? WINDOW_SUFFIX : SESSION_SUFFIX);
+    this.expiry = new Expiry(this.rows.segments, this.retention);
     this.time = new ObservedTime(buffer);
   }
 
@@ -56,7 +56,7 @@ export class WindowedKind implements OpenStore {
   admits(time: number): boolean {
     this.time.advance(time);
     if (time >= this.visibleFrom) return true;
-    this.dropped++;
+    this.expiry.drop();
     return false;
   }
 
@@ -87,21 +87,11 @@ export class WindowedKind implements OpenStore {
   }
 
   takeExpired(): { readonly gte: string; readonly lt: string } | undefined {
-    const floor = this.floorAt(this.time.committed);
-    if (floor <= this.floor) return undefined;
-    const range = { gte: timeBytes(this.floor), lt: timeBytes(floor) };
-    this.floor = floor;
-    return range;
+    return this.expiry.takeExpired(this.time.committed);
   }
 
   takeDropped(): number {
-    const { dropped } = this;
-    this.dropped = 0;
-    return dropped;
-  }
-
-  private floorAt(time: number): number {
-    return this.rows.segments.startOf(Math.max(time - this.retention, 0));
+    return this.expiry.takeDropped();
   }
 
   private restored(records: readonly ChangelogRecord[], reader: StoreReader): NamedWrite[] {
@@ -115,7 +105,7 @@ export class WindowedKind implements OpenStore {
       if (retainDuplicates) sequence = Math.max(sequence, wordOf(key, key.length - 4));
       found.push({ ...row, value: value !== null && timestamped ? withTime(value, Math.max(timestamp, 0)) : value });
     }
-    const floor = this.floorAt(time);
+    const floor = this.expiry.floorAt(time);
     const writes: NamedWrite[] = found.filter((row) => row.time >= floor).map(({ name, value }) => ({ name, value }));
     writes.push({ name: TIME_ROW, value: encodeObserved({ time, sequence }) });
     return writes;
