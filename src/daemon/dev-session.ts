@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FatalError } from '../core/errors.js';
+import { fulfilledWithin } from '../core/fulfilled-within.js';
 import { NO_HEADERS } from '../core/headers.js';
 import type { Logger } from '../core/logger.js';
 import type { MaybePromise } from '../core/maybe.js';
@@ -97,14 +98,9 @@ export class DevSession {
    */
   async stop(): Promise<void> {
     this.application.worker.stop();
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(tooLate()), STOP_WITHIN_MS);
-    });
     try {
-      await Promise.race([this.running, late]);
+      if (!(await fulfilledWithin(STOP_WITHIN_MS, this.running))) throw tooLate();
     } finally {
-      clearTimeout(timer);
       await this.application.close();
       await this.cluster.close();
       await rm(this.stateDir, { recursive: true, force: true });

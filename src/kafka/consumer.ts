@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { BrokerError, messageOf } from '../core/errors.js';
+import { fulfilledWithin } from '../core/fulfilled-within.js';
 import type { Logger } from '../core/logger.js';
 import type { CommittedOffset, GroupListener, GroupMember, PartitionOffset, PartitionReader, ReadResult, TopicPartition } from '../core/transport.js';
 import { type AssignedPartition, Assignment, isLive } from './assignment.js';
@@ -12,7 +13,7 @@ import { committedOffsets, offsetForTime, watermarks } from './offsets.js';
 import { Rebalance } from './rebalance.js';
 import { StallWatch } from './stall.js';
 import { promised, type StockConsumer, type StockError, type StockMetadata, type StockPartition } from './stock.js';
-import { fulfilledWithin, Turns } from './turns.js';
+import { Turns } from './turns.js';
 
 const WAIT_MS = 200;
 const WAIT_WHEN_LEAVING_MS = 10;

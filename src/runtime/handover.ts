@@ -1,4 +1,5 @@
 import { messageOf, RetriableError, TaskMigratedError } from '../core/errors.js';
+import { fulfilledWithin } from '../core/fulfilled-within.js';
 import type { Logger } from '../core/logger.js';
 import { type PartitionReader, partitionKey, type TopicPartition, type Transaction } from '../core/transport.js';
 import type { Assignment } from './assignment.js';
@@ -126,7 +127,7 @@ export class Handover {
     this.options.standbys?.claim(partitions);
     const opened = await this.opened(partitions);
     this.opening = [...this.opening, ...opened];
-    await within(SOON_MS, Promise.all(opened.map((task) => this.restore(task))));
+    await fulfilledWithin(SOON_MS, Promise.all(opened.map((task) => this.restore(task))));
     await this.startRestored();
     this.joined = true;
   }
@@ -183,9 +184,9 @@ export class Handover {
   private async commitBeforeLeaving(): Promise<void> {
     const { commit, tasks, logger, rewind, transaction } = this.options;
     const attempt: CommitAttempt = { abandoned: false };
-    const timeout = timeoutAfter(REVOKE_MS);
     try {
-      await Promise.race([commit.run(tasks.owned, { attempt, flush: true }), timeout.elapsed]);
+      const inTime = await fulfilledWithin(REVOKE_MS, commit.run(tasks.owned, { attempt, flush: true }));
+      if (!inTime) throw new TooLate(`not acknowledged within ${REVOKE_MS} ms`);
     } catch (error) {
       attempt.abandoned = true;
       logger.warn({ err: messageOf(error) }, 'could not commit before giving partitions up; their last records will be processed again');
@@ -194,27 +195,8 @@ export class Handover {
       // Nor may what it perhaps committed be done again here.
       if (transaction !== undefined && error instanceof TaskMigratedError && error.code !== 'broker/member-removed') throw error;
       if (error instanceof OutputsLost || transaction !== undefined) await rewind('delivery');
-    } finally {
-      timeout.clear();
     }
   }
 }
 
 class TooLate extends Error {}
-
-async function within(ms: number, work: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms);
-  });
-  await Promise.race([work, late]);
-  clearTimeout(timer);
-}
-
-function timeoutAfter(ms: number): { elapsed: Promise<never>; clear: () => void } {
-  let timer: NodeJS.Timeout | undefined;
-  const elapsed = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new TooLate(`not acknowledged within ${ms} ms`)), ms);
-  });
-  return { elapsed, clear: () => clearTimeout(timer) };
-}

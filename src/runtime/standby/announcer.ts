@@ -1,5 +1,6 @@
 import type { Clock } from '../../core/clock.js';
 import { messageOf, RetriableError } from '../../core/errors.js';
+import { fulfilledWithin } from '../../core/fulfilled-within.js';
 import { NO_HEADERS } from '../../core/headers.js';
 import type { Logger } from '../../core/logger.js';
 import { OutputBatch } from '../../core/output-batch.js';
@@ -47,16 +48,14 @@ export class Announcer {
   async leave(): Promise<void> {
     this.stopping = true;
     this.wake.notify();
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, FAREWELL_MS);
-    });
     const farewell = (async () => {
       await this.running;
       await this.tell(null);
     })();
-    await Promise.race([farewell.catch((error: unknown) => this.options.logger.debug({ err: messageOf(error) }, 'no farewell was told')), late]);
-    clearTimeout(timer);
+    await fulfilledWithin(
+      FAREWELL_MS,
+      farewell.catch((error: unknown) => this.options.logger.debug({ err: messageOf(error) }, 'no farewell was told')),
+    );
     await this.close();
   }
 
