@@ -56,17 +56,19 @@ export class KafkaAdmin implements TopicAdmin {
       },
     );
     const found = new Map(answer.map((end) => [partitionKey(end), end]));
-    for (const tp of partitions) {
-      const error = found.get(partitionKey(tp))?.error;
-      if (error !== undefined && (await passes(this.admin, error, tp))) {
-        throw new RetriableError('broker/unavailable', `end of ${partitionKey(tp)}: not known yet`, { cause: error });
-      }
-    }
-    return partitions.map(({ topic, partition }) => {
+    const ends: LogEnd[] = [];
+    for (const { topic, partition } of partitions) {
       const end = found.get(partitionKey({ topic, partition }));
-      if (end?.error !== undefined && end.error.code !== 0) throw missing(end.error, `end of ${topic}-${partition}`);
-      return { topic, partition, offset: end?.offset ?? 0, topicId: ids.get(topic) };
-    });
+      if (end?.error !== undefined && end.error.code !== 0) throw await this.noEnd(end.error, { topic, partition });
+      ends.push({ topic, partition, offset: end?.offset ?? 0, topicId: ids.get(topic) });
+    }
+    return ends;
+  }
+
+  private async noEnd(error: StockError, tp: TopicPartition): Promise<KstreamdError> {
+    const subject = `end of ${partitionKey(tp)}`;
+    if (await passes(this.admin, error, tp)) return new RetriableError('broker/unavailable', `${subject}: not known yet`, { cause: error });
+    return missing(error, subject);
   }
 
   async configs(topics: readonly string[]): Promise<ReadonlyMap<string, Readonly<Record<string, string>>> | undefined> {

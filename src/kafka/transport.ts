@@ -17,10 +17,10 @@ import {
 } from './config.js';
 import { GroupConsumer } from './consumer.js';
 import { answers, clientEvents, contact, type Surroundings } from './contact.js';
-import { RecordPath, type TransportPath } from './path.js';
+import { type Attachment, RecordPath, type TransportPath } from './path.js';
 import { Reachability } from './reachability.js';
 import { KafkaSink } from './sink.js';
-import { newAdmin, newConsumer, newProducer, type StockAdmin, type StockError, type StockPartition } from './stock.js';
+import { newAdmin, newConsumer, newProducer, type StockAdmin, type StockClient, type StockConfig, type StockError, type StockPartition } from './stock.js';
 import { initTransactions } from './transaction.js';
 import { TransactionCalls } from './transaction-calls.js';
 import { TransactionalSink } from './transactional-sink.js';
@@ -55,37 +55,25 @@ export class KafkaTransport implements Transport {
   async member(membership: Membership): Promise<{ member: GroupMember; reader: PartitionReader }> {
     const around = this.around('consumer');
     let consumer: GroupConsumer | undefined;
-    let attachment = this.records.attachment();
     const config = {
       ...consumerConfig(this.options, membership),
       rebalance_cb: (error: StockError | undefined, partitions: StockPartition[]) => consumer?.onRebalance(error, partitions),
       offset_commit_cb: (error: StockError | null, offsets: StockPartition[]) => consumer?.onCommitted(error, offsets),
     };
-    const client = await contact(() => {
-      attachment = this.records.attachment();
-      return configured(() => newConsumer({ ...attachment.config, ...config }));
-    }, around);
+    const { client, attachment } = await this.connected(newConsumer, config, around);
     consumer = new GroupConsumer(client, attachment.fetcher(client), around.logger);
     return { member: consumer, reader: consumer };
   }
 
   async reader({ isolation }: { isolation: Isolation }): Promise<PartitionReader> {
     const around = this.around('reader');
-    let attachment = this.records.attachment();
-    const client = await contact(() => {
-      attachment = this.records.attachment();
-      return configured(() => newConsumer({ ...attachment.config, ...readerConfig(this.options, isolation) }));
-    }, around);
+    const { client, attachment } = await this.connected(newConsumer, readerConfig(this.options, isolation), around);
     return new GroupConsumer(client, attachment.fetcher(client), around.logger, READER_WAIT_MS);
   }
 
   async sink({ transactionalId, transactionTimeoutMs = defaultTransactionTimeoutMs(this.options) }: SinkOptions = {}): Promise<Sink> {
     const config = transactionalId === undefined ? producerConfig(this.options) : transactionalConfig(this.options, transactionalId, transactionTimeoutMs);
-    let attachment = this.records.attachment();
-    const producer = await contact(() => {
-      attachment = this.records.attachment();
-      return configured(() => newProducer({ ...attachment.config, ...config }));
-    }, this.around('producer'));
+    const { client: producer, attachment } = await this.connected(newProducer, config, this.around('producer'));
     producer.setPollInterval(POLL_EVERY_MS);
     const sink = new KafkaSink(producer, attachment.enqueuer(producer), maxRecordBytes(this.options));
     if (transactionalId === undefined) return sink;
@@ -120,6 +108,21 @@ export class KafkaTransport implements Transport {
 
   onReachable(listener: (reachable: boolean) => void): void {
     this.reachability.onChange(listener);
+  }
+
+  /** A connected client with what attaches to it. Each try makes a client anew, and so what belongs to it. */
+  private async connected<T extends StockClient>(
+    make: (config: StockConfig) => T,
+    config: StockConfig,
+    around: Surroundings,
+  ): Promise<{ client: T; attachment: Attachment }> {
+    const attachments: Attachment[] = [];
+    const client = await contact(() => {
+      const attachment = this.records.attachment();
+      attachments.push(attachment);
+      return configured(() => make({ ...attachment.config, ...config }));
+    }, around);
+    return { client, attachment: attachments.at(-1) as Attachment };
   }
 
   private around(client: string): Surroundings {
