@@ -9,7 +9,8 @@ const AT_ONCE = 2000;
 
 /** Writes what a commit changes in a task's stores to their changelogs, one record a key (or version), into the task's own partition (S3). */
 export class ChangelogWriter {
-  private outputs = new OutputBatch();
+  /** Made with the first record: many tasks have no changelog. */
+  private outputs: OutputBatch | undefined;
 
   constructor(
     private readonly state: TaskState,
@@ -27,25 +28,22 @@ export class ChangelogWriter {
       this.state.eachChange(store, (key, value, time) => waiting.push([key, value, time]));
       let bytes = 0;
       for (const [i, [key, value, time = timestamp]] of waiting.entries()) {
+        this.outputs ??= new OutputBatch();
         const { outputs } = this;
         outputs.add(topic, this.partition, time, i);
         outputs.serializeKey(key, storeNames);
         if (typeof value === 'number') outputs.serializeValue(value, values);
         else if (value !== null) outputs.value(value);
         bytes += outputs.bytesAt(outputs.length - 1);
-        if (outputs.length >= AT_ONCE) await this.send();
+        if (outputs.length >= AT_ONCE) await this.send(outputs);
       }
-      if (this.outputs.length > 0) await this.send();
+      if (this.outputs !== undefined && this.outputs.length > 0) await this.send(this.outputs);
       if (waiting.length > 0) this.onSent(topic, waiting.length, bytes);
     }
   }
 
-  private async send(): Promise<void> {
-    try {
-      this.outputs = await this.sink.send(this.outputs);
-    } catch (error) {
-      this.outputs = new OutputBatch(); // the other one is the sink's, whatever comes of it
-      throw error;
-    }
+  private async send(outputs: OutputBatch): Promise<void> {
+    this.outputs = undefined; // it is the sink's now, whatever comes of it
+    this.outputs = await this.sink.send(outputs);
   }
 }
