@@ -171,6 +171,19 @@ export interface StoreDefinition {
   readonly changelog?: ChangelogDefinition | undefined;
   /** How many other instances follow the changelog (S10); none unless told. */
   readonly standby?: number | undefined;
+  /** Only the table's own node writes it, from the topic that serves as its changelog: nothing is written to that (S5). */
+  readonly table?: boolean | undefined;
+}
+
+/** A table that every instance holds whole: all partitions of its topic, read to their ends before processing starts (S6). */
+export interface GlobalTableDefinition {
+  readonly name: string;
+  readonly topic: string;
+  /** As a StoreDefinition's. */
+  readonly engine: string;
+  /** Format names; the bytes are those of the topic. */
+  readonly key: string;
+  readonly value: string;
 }
 
 /** The topic that carries a store's writes (S3). */

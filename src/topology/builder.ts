@@ -1,6 +1,6 @@
 import type { Position } from '../core/expression.js';
 import type { Serde } from '../core/serde.js';
-import type { StoreDefinition } from '../core/store.js';
+import type { GlobalTableDefinition, StoreDefinition } from '../core/store.js';
 import type { ProcessorNode, SinkNode, SourceNode, TopologyNode } from './nodes.js';
 import { splitIntoSubtopologies } from './subtopologies.js';
 import type { RepartitionTopic, Topology } from './topology.js';
@@ -13,6 +13,7 @@ export class TopologyBuilder {
   private readonly nodes = new Map<string, TopologyNode>();
   private readonly parents = new Map<string, readonly string[]>();
   private readonly stores = new Map<string, StoreDefinition>();
+  private readonly globals = new Map<string, GlobalTableDefinition>();
   private readonly repartitions: RepartitionTopic[] = [];
 
   constructor(readonly applicationId: string) {}
@@ -31,8 +32,15 @@ export class TopologyBuilder {
 
   /** Two processors that connect one store share it, and run in one sub-topology (S10). */
   addStore(store: StoreDefinition): this {
-    if (this.stores.has(store.name)) throw new TopologyError('topology/duplicate', `the store "${store.name}" is declared twice`);
+    this.claimName(store.name);
     this.stores.set(store.name, store);
+    return this;
+  }
+
+  /** Processors connect it by name, as they do a store (S6). */
+  addGlobalTable(table: GlobalTableDefinition): this {
+    this.claimName(table.name);
+    this.globals.set(table.name, table);
     return this;
   }
 
@@ -53,16 +61,21 @@ export class TopologyBuilder {
 
   build(): Topology {
     const children = childrenOf(this.nodes, this.parents);
-    validate({ nodes: this.nodes, parents: this.parents, children, stores: this.stores });
+    validate({ nodes: this.nodes, parents: this.parents, children, stores: this.stores, globals: this.globals });
     const subtopologies = splitIntoSubtopologies({ nodes: this.nodes, children, stores: this.stores });
     return {
       applicationId: this.applicationId,
       nodes: this.nodes,
       children,
       stores: this.stores,
+      globals: this.globals,
       repartitions: this.repartitions,
       subtopologies,
     };
+  }
+
+  private claimName(store: string): void {
+    if (this.stores.has(store) || this.globals.has(store)) throw new TopologyError('topology/duplicate', `the store "${store}" is declared twice`);
   }
 
   private add(node: TopologyNode, parents: readonly string[]): this {

@@ -33,6 +33,7 @@ function joinBySharedStores(graph: Graph, groups: DisjointSets): void {
   for (const node of graph.nodes.values()) {
     if (node.kind !== 'processor') continue;
     for (const store of Object.values(node.stores)) {
+      if (!graph.stores.has(store)) continue; // a global table joins nobody: each instance has it whole (S6)
       const other = userOf.get(store);
       if (other === undefined) userOf.set(store, node.name);
       else groups.join(other, node.name);

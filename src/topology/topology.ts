@@ -1,4 +1,4 @@
-import type { StoreDefinition } from '../core/store.js';
+import type { GlobalTableDefinition, StoreDefinition } from '../core/store.js';
 import type { TopologyNode } from './nodes.js';
 
 /** An internal topic between two sub-topologies (S16). */
@@ -34,6 +34,8 @@ export interface Topology {
   /** Children of every node, in declaration order. */
   readonly children: ReadonlyMap<string, readonly string[]>;
   readonly stores: ReadonlyMap<string, StoreDefinition>;
+  /** By name; a processor connects them as it does stores, and only reads (S6). They join no sub-topologies. */
+  readonly globals: ReadonlyMap<string, GlobalTableDefinition>;
   readonly repartitions: readonly RepartitionTopic[];
   readonly subtopologies: readonly Subtopology[];
 }

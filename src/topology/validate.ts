@@ -1,5 +1,5 @@
 import { ConfigError } from '../core/errors.js';
-import type { StoreDefinition } from '../core/store.js';
+import type { GlobalTableDefinition, StoreDefinition } from '../core/store.js';
 import type { TopologyNode } from './nodes.js';
 
 /** The graph cannot run as declared. */
@@ -10,6 +10,7 @@ interface Graph {
   readonly parents: ReadonlyMap<string, readonly string[]>;
   readonly children: ReadonlyMap<string, readonly string[]>;
   readonly stores: ReadonlyMap<string, StoreDefinition>;
+  readonly globals: ReadonlyMap<string, GlobalTableDefinition>;
 }
 
 /** Throws a TopologyError for the first thing that is wrong. */
@@ -90,17 +91,18 @@ function checkTopics({ nodes }: Graph): void {
   }
 }
 
-function checkStores({ nodes, stores }: Graph): void {
+function checkStores({ nodes, stores, globals }: Graph): void {
   const connected = new Set<string>();
   for (const node of nodes.values()) {
     if (node.kind !== 'processor') continue;
     for (const store of Object.values(node.stores)) {
-      if (!stores.has(store)) throw new TopologyError('topology/unknown-store', `"${node.name}" connects the store "${store}", which is not declared`);
+      if (!stores.has(store) && !globals.has(store))
+        throw new TopologyError('topology/unknown-store', `"${node.name}" connects the store "${store}", which is not declared`);
       connected.add(store);
     }
   }
   checkChangelogs(stores);
-  const idle = [...stores.keys()].find((name) => !connected.has(name));
+  const idle = [...stores.keys(), ...globals.keys()].find((name) => !connected.has(name));
   if (idle !== undefined) {
     throw new TopologyError('topology/unused-store', `no step uses the store "${idle}"`, { fix: 'connect it to a step, or remove it' });
   }
