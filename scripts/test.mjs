@@ -9,6 +9,7 @@ import { buildIfStale } from './build.mjs';
 import { run, SetupError } from './command.mjs';
 import { installDependencies } from './dependencies.mjs';
 import { prepareKafka } from './kafka-cluster.mjs';
+import { missingForS3 } from './s3-install.mjs';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const PROJECTS = ['unit', 'conformance', 'vectors', 'addon', 'integration', 'integration-stock'];
@@ -82,11 +83,18 @@ async function canIntegrate(built, folders) {
   if (process.env.KAFKA_BROKERS) return true;
   try {
     await prepareKafka();
+    await prepareS3();
     return true;
   } catch (error) {
     if (!(error instanceof SetupError)) throw error;
     return skip(folders, error.message);
   }
+}
+
+/** Tests of snapshots run against a real S3 server; they skip themselves where it is not to be had. */
+async function prepareS3() {
+  const missing = await missingForS3();
+  if (missing !== undefined) console.log(`tests of snapshots are skipped: ${missing}`);
 }
 
 function testFiles(folder) {

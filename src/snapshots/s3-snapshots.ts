@@ -1,0 +1,155 @@
+import { createHash } from 'node:crypto';
+import type { Readable } from 'node:stream';
+import type { RefusedSnapshot, SavedSnapshot, SnapshotContents, SnapshotStore, SnapshotSubject, StoredSnapshot } from '../core/snapshots.js';
+import { SnapshotError } from '../core/snapshots.js';
+import type { CheckpointFile } from '../core/store.js';
+import { Bucket, type BucketOptions, type ListedObject } from './bucket.js';
+import { downloadFile } from './download.js';
+import { type Layout, layoutFor, manifestKey } from './layout.js';
+import { decodeManifest, encodeManifest, type Manifest, type ManifestFile } from './manifest.js';
+import { newestFirst } from './newest-first.js';
+import { prune } from './prune.js';
+import { sideBySide } from './side-by-side.js';
+import { sumOf, uploadFile } from './upload.js';
+
+export interface S3SnapshotsOptions extends BucketOptions {
+  /** Of all keys; without slashes around it, empty for none. */
+  readonly prefix: string;
+  /** Snapshots of a task that are kept. */
+  readonly keep: number;
+}
+
+const UPLOADS = 3;
+const DOWNLOADS = 6;
+/** More a manifest never has: ten thousand files of a task are 20 GB. */
+const LARGEST_MANIFEST = 64 * 1024 * 1024;
+
+/**
+ * Snapshots in an S3 bucket (S13). Files lie under the SHA-256 of their bytes, so one that an earlier snapshot had is not sent again;
+ * the manifest is written last, as one object, so a snapshot is there as a whole or not at all.
+ */
+export class S3Snapshots implements SnapshotStore {
+  readonly name: string;
+  private readonly bucket: Bucket;
+  /** Identity of a file → SHA-256, of the files of the last snapshot of each task. */
+  private readonly sums = new Map<string, ReadonlyMap<string, string>>();
+  /** Objects that were found not to be what their keys say: the next snapshot sends them again. */
+  private readonly damaged = new Set<string>();
+
+  constructor(private readonly options: S3SnapshotsOptions) {
+    this.bucket = new Bucket(options);
+    this.name = `s3://${options.bucket}${options.prefix === '' ? '' : `/${options.prefix}`}`;
+  }
+
+  async check(signal: AbortSignal): Promise<void> {
+    for await (const _ of this.bucket.list(this.options.prefix, signal, 1)) return;
+  }
+
+  async save(subject: SnapshotSubject, contents: SnapshotContents, signal: AbortSignal): Promise<SavedSnapshot> {
+    const layout = layoutFor(this.options.prefix, subject);
+    const files = await this.describe(layout, contents.files, signal);
+    let there = await this.objectsIn(layout, signal);
+    const isThere = (key: string, size: number): boolean => there.get(key)?.size === size && !this.damaged.has(key);
+    const missing = [...new Map(files.map((file) => [layout.files + file.sha256, file]))].filter(([key, { size }]) => !isThere(key, size));
+    await sideBySide(missing, UPLOADS, async ([key, { sha256, from }]) => {
+      await uploadFile(this.bucket, key, from, sha256, signal);
+      this.damaged.delete(key);
+    });
+    // Somebody who thinks that the task is theirs may have removed what was not in a manifest of theirs.
+    there = await this.objectsIn(layout, signal);
+    const lost = files.find(({ sha256, size }) => there.get(layout.files + sha256)?.size !== size);
+    if (lost)
+      throw new SnapshotError('snapshot/failed', `the file ${lost.name} is gone from ${layout.name} already`, { fix: 'see the message; it is tried again' });
+    await this.writeManifest(layout, subject, contents, files, signal);
+    await prune(this.bucket, layout, this.options.keep, (key) => this.readManifest(key, signal), signal);
+    const sum = (list: readonly ManifestFile[]): number => list.reduce((bytes, { size }) => bytes + size, 0);
+    return { bytes: sum(files), uploadedBytes: sum(missing.map(([, file]) => file)) };
+  }
+
+  async *find(subject: SnapshotSubject, signal: AbortSignal): AsyncGenerator<StoredSnapshot | RefusedSnapshot> {
+    const layout = layoutFor(this.options.prefix, subject);
+    const manifests: ListedObject[] = [];
+    for await (const object of this.bucket.list(layout.manifests, signal)) manifests.push(object);
+    for (const { key } of newestFirst(manifests)) {
+      const bytes = await this.readManifest(key, signal);
+      const manifest = bytes === undefined ? 'its manifest is gone, or too large' : decodeManifest(bytes, subject);
+      const name = `s3://${this.options.bucket}/${key}`;
+      if (typeof manifest === 'string') yield { name, problem: manifest };
+      else yield this.stored(name, layout, manifest);
+    }
+  }
+
+  close(): void {
+    this.bucket.close();
+  }
+
+  private stored(name: string, layout: Layout, { createdAt, positions, files }: Manifest): StoredSnapshot {
+    return {
+      name,
+      createdAt: Date.parse(createdAt),
+      bytes: files.reduce((bytes, { size }) => bytes + size, 0),
+      positions,
+      fetch: (directory, signal) =>
+        sideBySide(files, DOWNLOADS, async (file) => {
+          const key = layout.files + file.sha256;
+          try {
+            await downloadFile(this.bucket, key, file, directory, signal);
+          } catch (error) {
+            if (error instanceof SnapshotError && error.code === 'snapshot/damaged') this.damaged.add(key);
+            throw error;
+          }
+        }),
+    };
+  }
+
+  /** Reads every file once; those of an earlier snapshot that cannot have changed not at all. */
+  private async describe(layout: Layout, files: readonly CheckpointFile[], signal: AbortSignal): Promise<(ManifestFile & { from: CheckpointFile })[]> {
+    const known = this.sums.get(layout.name);
+    const sums = new Map<string, string>();
+    const described: (ManifestFile & { from: CheckpointFile })[] = [];
+    for (const file of files) {
+      const { name, size, identity } = file;
+      const sha256 = (identity === undefined ? undefined : known?.get(identity)) ?? (await sumOf(file, signal));
+      if (identity !== undefined) sums.set(identity, sha256);
+      described.push({ name, size, sha256, from: file });
+    }
+    this.sums.set(layout.name, sums);
+    return described;
+  }
+
+  private async writeManifest(
+    layout: Layout,
+    subject: SnapshotSubject,
+    { createdAt, positions }: SnapshotContents,
+    files: readonly ManifestFile[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    const listed = files.map(({ name, size, sha256 }) => ({ name, size, sha256 }));
+    const bytes = encodeManifest(subject, { createdAt: new Date(createdAt).toISOString(), positions, files: listed });
+    await this.bucket.put(manifestKey(layout, createdAt), bytes, createHash('sha256').update(bytes).digest('hex'), signal);
+  }
+
+  private async objectsIn({ files }: Layout, signal: AbortSignal): Promise<ReadonlyMap<string, ListedObject>> {
+    const objects = new Map<string, ListedObject>();
+    for await (const object of this.bucket.list(files, signal)) objects.set(object.key, object);
+    return objects;
+  }
+
+  private async readManifest(key: string, signal: AbortSignal): Promise<Buffer | undefined> {
+    const body: Readable | undefined = await this.bucket.get(key, signal);
+    if (body === undefined) return undefined;
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    try {
+      for await (const chunk of body as AsyncIterable<Buffer>) {
+        bytes += chunk.length;
+        if (bytes > LARGEST_MANIFEST) return undefined;
+        chunks.push(chunk);
+      }
+    } catch (error) {
+      signal.throwIfAborted();
+      throw this.bucket.explained(error, `read ${key}`);
+    }
+    return Buffer.concat(chunks);
+  }
+}
