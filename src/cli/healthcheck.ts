@@ -1,4 +1,5 @@
-import { type RequestOptions, request } from 'node:http';
+import { type RequestOptions, request as requestHttp } from 'node:http';
+import { request as requestHttps } from 'node:https';
 import { text } from 'node:stream/consumers';
 import type { Command } from 'commander';
 import { ConfigError, FatalError, messageOf } from '../core/errors.js';
@@ -14,10 +15,10 @@ export function addHealthcheck(program: Command, shell: Shell): void {
     .option('--ready', 'ask whether it is ready instead')
     .option('--timeout <DURATION>', 'how long it may take to answer', '3s')
     .action(async (options: { ready?: boolean; timeout: string }) => {
-      const { http } = daemonOptionsOf(command, shell);
-      await ask(addressToAsk(http), options.ready ? '/ready' : '/live', timeoutOf(options.timeout));
+      const { http, httpCertFile } = daemonOptionsOf(command, shell);
+      await ask(addressToAsk(http), httpCertFile !== undefined, options.ready ? '/ready' : '/live', timeoutOf(options.timeout));
     });
-  addDaemonFlags(command, ['http']);
+  addDaemonFlags(command, ['http', 'httpCertFile']);
 }
 
 /** An address that means every interface is asked on loopback. */
@@ -31,20 +32,23 @@ function addressToAsk(http: HttpAddress | undefined): HttpAddress {
   return { host: loopback[http.host] ?? http.host, port: http.port };
 }
 
-async function ask(address: HttpAddress, path: string, timeoutMs: number): Promise<void> {
-  const url = `http://${formatHttpAddress(address)}${path}`;
+async function ask(address: HttpAddress, secure: boolean, path: string, timeoutMs: number): Promise<void> {
+  const url = `${secure ? 'https' : 'http'}://${formatHttpAddress(address)}${path}`;
   const signal = AbortSignal.timeout(timeoutMs);
-  const answer = await get({ ...address, path, signal }).catch((error: unknown) => {
+  const answer = await get({ ...address, path, signal }, secure).catch((error: unknown) => {
     const reason = signal.aborted ? `no answer within ${timeoutMs} ms` : messageOf(error);
     throw new FatalError('healthcheck/no-answer', `${url}: ${reason}`, { cause: error });
   });
   if (answer.status !== 200) throw new FatalError('healthcheck/unhealthy', `${url} answered ${answer.status}: ${answer.body.trim()}`);
 }
 
-/** `fetch` would do, but it refuses to ask some ports that a server may well listen on. */
-function get(options: RequestOptions): Promise<{ status: number | undefined; body: string }> {
+/**
+ * `fetch` would do, but it refuses to ask some ports that a server may well listen on. The certificate is that of another name,
+ * and nothing secret is asked.
+ */
+function get(options: RequestOptions, secure: boolean): Promise<{ status: number | undefined; body: string }> {
   return new Promise((resolve, reject) => {
-    const outgoing = request(options, (response) => {
+    const outgoing = (secure ? requestHttps : requestHttp)({ ...options, ...(secure && { rejectUnauthorized: false }) }, (response) => {
       text(response).then((body) => resolve({ status: response.statusCode, body }), reject);
     });
     outgoing.on('error', reject);

@@ -7,13 +7,14 @@ import { addDaemonFlags, daemonOptionsOf } from './daemon-flags.js';
 import { loadApplications } from './load-applications.js';
 import { Progress } from './progress.js';
 import { EXIT, Exit, type Shell } from './shell.js';
+import { addStoreQueries } from './store-query.js';
 
 /** From this size on a database's progress is shown. */
 const LARGE_BYTES = 1e9;
 const MOST_FINDINGS = 20;
 
 export function addStore(program: Command, shell: Shell): void {
-  const store = program.command('store').description('look after the state on disk');
+  const store = program.command('store').description('ask about the stores of a running daemon, and look after the state on disk');
   const verify = store
     .command('verify')
     .description('check the files of state stores against their checksums, also while a daemon runs; exit 1 when any is damaged')
@@ -23,6 +24,7 @@ export function addStore(program: Command, shell: Shell): void {
       await verifyAll(await directoryOf(what, stateDir, shell), shell);
     });
   addDaemonFlags(verify, ['stateDir']);
+  addStoreQueries(store, shell);
 }
 
 async function directoryOf(what: string | undefined, stateDir: string, shell: Shell): Promise<string> {

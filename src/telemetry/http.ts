@@ -1,9 +1,11 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { ConfigError, messageOf } from '../core/errors.js';
 import { type Logger, silentLogger } from '../core/logger.js';
 import { refusal } from './http-access.js';
 import { formatHttpAddress, type HttpAddress } from './http-address.js';
+import type { HttpRoute } from './http-route.js';
 
 /** Whether the daemon does its work now, and if not, each reason in a few words. */
 export interface Readiness {
@@ -17,6 +19,12 @@ export interface HttpOptions {
   /** What `/status` answers, as JSON. */
   readonly status: () => Promise<object>;
   readonly metrics: { expose(): Promise<string>; readonly contentType: string };
+  /** More paths, each with all below it, for those who may see more than `/metrics`. */
+  readonly routes?: Readonly<Record<string, HttpRoute>>;
+  /** Lets clients in that are not on this machine. */
+  readonly token?: string | undefined;
+  /** HTTPS: certificates and their key, PEM. */
+  readonly tls?: { readonly cert: string; readonly key: string } | undefined;
   readonly logger?: Logger;
 }
 
@@ -32,54 +40,98 @@ interface Answer {
   readonly status: number;
   readonly type: string;
   readonly body: string;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
 }
 
 interface Route {
-  readonly answer: () => Answer | Promise<Answer>;
+  readonly answer: (request: IncomingMessage, response: ServerResponse) => Answer | Promise<Answer>;
   /** Tells more than a stranger should know. */
-  readonly local?: boolean;
+  readonly guarded?: boolean;
+  /** Paths below it are its own. */
+  readonly tree?: boolean;
 }
 
 /** Nothing here needs a body, long headers or a long time. */
 const LIMITS = { maxHeaderSize: 8192, headersTimeout: 5000, requestTimeout: 10_000, keepAliveTimeout: 5000, connectionsCheckingInterval: 2000 };
-const MAX_CONNECTIONS = 100;
+const MAX_CONNECTIONS = 250;
 
 /**
  * Answers GET and HEAD of `/live` (200 while the process runs), `/ready` (200, or 503 with the reasons),
- * `/metrics`, and, for clients on this machine, `/status`; nothing else. Throws ConfigError when the address cannot be listened on.
+ * `/metrics`, and, for clients on this machine or with the token, `/status` and the routes given; nothing else. Throws ConfigError
+ * when the address cannot be listened on or the certificates are none.
  */
 export async function startHttp(options: HttpOptions): Promise<HttpServer> {
-  const { readiness, status, metrics, logger = silentLogger } = options;
+  const { readiness, status, metrics, token, logger = silentLogger } = options;
   const routes = new Map<string, Route>([
     ['/live', { answer: () => json(200, { live: true }) }],
     ['/ready', { answer: () => readyAnswer(readiness()) }],
     ['/metrics', { answer: async () => ({ status: 200, type: metrics.contentType, body: await metrics.expose() }) }],
-    ['/status', { answer: async () => json(200, await status(), 2), local: true }],
+    ['/status', { answer: async () => json(200, await status(), 2), guarded: true }],
+    ...Object.entries(options.routes ?? {}).map(([path, route]): [string, Route] => [path, { answer: routed(route), guarded: true, tree: true }]),
   ]);
-  const server = createServer(LIMITS, (request, response) => {
-    void answer(routes, request, logger).then((result) => send(request, response, result));
+  const server = serverFor(options.tls, (request, response) => {
+    void answer(routes, request, response, token, logger).then((result) => send(request, response, result));
   });
   server.maxConnections = MAX_CONNECTIONS;
   await listen(server, options.address);
   server.on('error', (error) => logger.error({ error }, 'HTTP server failed'));
   const bound = server.address() as AddressInfo;
   const address = { host: bound.address, port: bound.port };
-  return { address, url: `http://${formatHttpAddress(address)}`, close: () => close(server) };
+  return { address, url: `${options.tls ? 'https' : 'http'}://${formatHttpAddress(address)}`, close: () => close(server) };
 }
 
-async function answer(routes: ReadonlyMap<string, Route>, request: IncomingMessage, logger: Logger): Promise<Answer> {
+function serverFor(tls: HttpOptions['tls'], serve: (request: IncomingMessage, response: ServerResponse) => void): Server {
+  if (tls === undefined) return createServer(LIMITS, serve);
+  try {
+    return createTlsServer({ ...LIMITS, ...tls }, serve);
+  } catch (error) {
+    throw new ConfigError('http/tls', `the certificate or its key cannot be used: ${messageOf(error)}`, {
+      cause: error,
+      fix: 'give PEM files: the certificate with those between it and its authority, and the key that belongs to it, without a password',
+    });
+  }
+}
+
+async function answer(
+  routes: ReadonlyMap<string, Route>,
+  request: IncomingMessage,
+  response: ServerResponse,
+  token: string | undefined,
+  logger: Logger,
+): Promise<Answer> {
   const path = (request.url ?? '/').split('?', 1)[0] ?? '/';
-  const route = routes.get(path);
+  const route = routes.get(path) ?? treeOf(routes, path);
   if (route === undefined) return json(404, { error: 'not found', paths: [...routes.keys()] });
   if (request.method !== 'GET' && request.method !== 'HEAD') return json(405, { error: 'only GET and HEAD are allowed' });
-  const refused = route.local ? refusal(request) : undefined;
+  if (hasBody(request)) return json(413, { error: 'no path here takes a body' });
+  const refused = route.guarded ? refusal(request, token) : undefined;
   if (refused !== undefined) return json(403, { error: refused });
   try {
-    return await route.answer();
+    return await route.answer(request, response);
   } catch (error) {
     logger.error({ error, path }, 'HTTP request failed');
     return json(500, { error: 'internal error, see the log' });
   }
+}
+
+function treeOf(routes: ReadonlyMap<string, Route>, path: string): Route | undefined {
+  const route = routes.get(`/${path.split('/', 2)[1]}`);
+  return route?.tree ? route : undefined;
+}
+
+function hasBody({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+}
+
+function routed(route: HttpRoute): Route['answer'] {
+  return async ({ url = '', headers }, response) => {
+    const gone = new AbortController();
+    response.once('close', () => gone.abort());
+    const at = url.indexOf('?');
+    const [path, search] = at < 0 ? [url, ''] : [url.slice(0, at), url.slice(at + 1)];
+    const { status, body, headers: more } = await route({ path, search, headers, signal: gone.signal });
+    return { ...json(status, body), headers: more };
+  };
 }
 
 function readyAnswer({ ready, reasons }: Readiness): Answer {
@@ -90,13 +142,15 @@ function json(status: number, body: object, indent?: number): Answer {
   return { status, type: 'application/json; charset=utf-8', body: `${JSON.stringify(body, undefined, indent)}\n` };
 }
 
-function send(request: IncomingMessage, response: ServerResponse, { status, type, body }: Answer): void {
+function send(request: IncomingMessage, response: ServerResponse, { status, type, body, headers }: Answer): void {
   response.writeHead(status, {
     'content-type': type,
     'content-length': Buffer.byteLength(body),
     'cache-control': 'no-store',
     'x-content-type-options': 'nosniff',
-    ...(status === 405 && { allow: 'GET, HEAD', connection: 'close' }),
+    ...headers,
+    ...(status === 405 && { allow: 'GET, HEAD' }),
+    ...((status === 405 || status === 413) && { connection: 'close' }),
   });
   response.end(request.method === 'HEAD' ? undefined : body);
 }

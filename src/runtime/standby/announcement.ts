@@ -9,7 +9,7 @@ export interface Announcement {
   readonly copies: TasksByFolder;
   /** The state directory it uses: who shares it has the same. */
   readonly place: string;
-  /** Where it answers queries (S11), as `host:port`. */
+  /** Where it answers queries (S11): the URL of its HTTP server. */
   readonly address?: string | undefined;
   /** Epoch milliseconds of its own clock. */
   readonly time: number;

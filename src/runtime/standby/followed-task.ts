@@ -4,6 +4,7 @@ import type { StoreDefinition } from '../../core/store.js';
 import type { Topology } from '../../topology/topology.js';
 import type { Plan } from '../plan.js';
 import type { Changelog } from '../restore/changelog-copy.js';
+import { recordTimes } from '../tables/record-times.js';
 import { type TaskName, taskName } from './task-name.js';
 
 /** A task that is to have copies on other instances (S10). */
@@ -27,7 +28,8 @@ export interface FollowedTask {
  * The tasks with a store that asks for copies. A task that has a store without a changelog is left out, with a warning: what
  * that store missed is taken from the input again, and would be put into stores that a copy is ahead with (C4).
  */
-export function followedTasks({ stores: definitions }: Topology, plan: Plan, stateDir: string, logger: Logger): FollowedTask[] {
+export function followedTasks(topology: Topology, plan: Plan, stateDir: string, logger: Logger): FollowedTask[] {
+  const { stores: definitions } = topology;
   return plan.leads.flatMap(({ topic, subtopology }) => {
     const stores = subtopology.stores.map((name) => definitions.get(name)).filter((store) => store !== undefined);
     const copied = new Map(stores.filter(({ standby = 0 }) => standby > 0).map(({ name, standby = 0 }) => [name, standby]));
@@ -46,7 +48,11 @@ export function followedTasks({ stores: definitions }: Topology, plan: Plan, sta
       directory: join(stateDir, subtopology.directory, String(partition)),
       inMemory: stores.every(({ engine }) => engine === 'memory'),
       stores,
-      changelogs: changelogs.map((changelog) => ({ ...changelog, partition })),
+      changelogs: changelogs.map((changelog) => ({
+        ...changelog,
+        partition,
+        table: changelog.table ? { times: recordTimes(topology, changelog.topic, partition) } : undefined,
+      })),
     }));
   });
 }

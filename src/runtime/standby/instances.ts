@@ -14,7 +14,7 @@ export interface OwnInstance {
   readonly id: string;
   /** Its state directory: processes that share one have the same. */
   readonly place: string;
-  /** Where it answers queries (S11), as `host:port`. */
+  /** Where it answers queries (S11): the URL of its HTTP server. */
   readonly address?: string | undefined;
 }
 

@@ -48,6 +48,11 @@ export class StandbyTask {
     return this.failure instanceof StoreCorruptedError ? AFTER_DAMAGE_MS : AFTER_FAILURE_MS;
   }
 
+  /** What was copied until now, for readers beside it; undefined before it is open and once it ends. */
+  get readable(): TaskState | undefined {
+    return this.ends ? undefined : this.state;
+  }
+
   /** One entry a store; empty until the state is open. */
   get progress(): readonly StandbyProgress[] {
     return this.follower?.status() ?? [];

@@ -3,6 +3,7 @@ import type { Sink, TopicAdmin, TopicPartition, Transport } from '../../core/tra
 import type { OpenTaskState } from '../assignment.js';
 import type { Plan } from '../plan.js';
 import type { CopySurroundings } from '../restore/changelog-copy.js';
+import type { StandbyProgress } from '../restore/follower.js';
 import { Signal } from '../signal.js';
 import { liesIn } from '../state-damage.js';
 import type { StandbyStatus } from '../status.js';
@@ -33,8 +34,8 @@ const START_RETRY_MS = 2_000;
 
 /**
  * The standby copies of one membership (S10): tells the other instances which tasks this one runs, hears what they run, and
- * follows the changelogs of the tasks whose copies belong here. When its topic cannot be used there are no copies, and
- * everything else goes on.
+ * follows the changelogs of the tasks whose copies belong here. Queries find the other instances by it (S11). When its topic
+ * cannot be used there are no copies, and everything else goes on.
  */
 export class Standbys {
   private readonly instances = new Instances();
@@ -91,6 +92,14 @@ export class Standbys {
   /** The application's instances as they are known here, this one included; empty until the topic was read. */
   known(): Instance[] {
     return this.instances.at(this.options.clock.now());
+  }
+
+  /** The copy of a store of a task that another instance runs (S11); undefined where there is none that can be read. */
+  copyOf(name: TaskName, store: string): { readonly state: TaskState; readonly progress: readonly StandbyProgress[] } | undefined {
+    const copy = this.copies.get(name);
+    const state = copy?.readable;
+    const copied = copy?.task.changelogs.some((changelog) => changelog.store === store);
+    return copy && state && copied ? { state, progress: copy.progress } : undefined;
   }
 
   /** Ends all copies and says that the instance leaves. Does not reject. */
@@ -211,7 +220,7 @@ export class Standbys {
     const code = error instanceof KstreamdError ? error.code : undefined;
     this.options.logger.warn(
       { err: messageOf(error), code },
-      'the topic in which instances tell of themselves cannot be used: no standby copies are kept here',
+      'the topic in which instances tell of themselves cannot be used: no standby copies are kept here, and queries do not find other instances',
     );
     this.wake.notify();
     this.reader?.stop();

@@ -91,7 +91,9 @@ describe('routes', () => {
     const url = `http://${outward}:${address.port}`;
     const refused = await fetch(`${url}/status`);
     expect(refused.status).toBe(403);
-    expect(await refused.json()).toEqual({ error: `this path is answered on loopback only, and the request came from ${outward}` });
+    expect(await refused.json()).toEqual({
+      error: `this path is answered on loopback only, and the request came from ${outward}; give the daemon a token file to open it`,
+    });
     for (const path of ['/live', '/ready', '/metrics']) expect((await fetch(url + path)).status).toBe(200);
     expect((await fetch(`http://127.0.0.1:${address.port}/status`)).status).toBe(200);
   });

@@ -1,0 +1,152 @@
+import { execFileSync, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { WrongResult } from '../check.mjs';
+import { BROKER_CORE } from '../cluster.mjs';
+import { Contender } from '../contender.mjs';
+import { inFolder } from '../folder.mjs';
+import { pipelineOf } from '../pipeline.mjs';
+import { median, save, table, thousands, verdict } from '../report.mjs';
+import { SteadyFlow } from '../steady-flow.mjs';
+
+const [GROUP, INPUT] = ['bench-queries', 'queries-input'];
+const PARTITIONS = 4;
+const RATE = 50_000;
+const KEYS = 100_000;
+const QUERIES = 10_000;
+const CONNECTIONS = 64;
+const ROUNDS = 5;
+/** Until compilers and caches are warm, and between two rounds. */
+const WARM_MS = 10_000;
+const QUIET_MS = 3_000;
+const TARGETS = { slowdown: 0.2, p99: 25 };
+
+const steps = { steps: 'steps: [count]' };
+
+/**
+ * 10,000 queries at a time on 64 connections, while 50,000 records/s are counted by key with a changelog. Every answer is checked against
+ * the input: a count must be that of the key's records before the position that the answer names.
+ */
+export async function queries({ cluster, progress }) {
+  await cluster.createTopic(INPUT, PARTITIONS);
+  const watch = await cluster.watchGroup(GROUP, INPUT, PARTITIONS);
+  const result = await inFolder(async (folder) => {
+    const daemon = Contender.kstreamd(pipelineOf(GROUP, cluster, steps, INPUT), folder);
+    const load = fork(fileURLToPath(new URL('../query-load.mjs', import.meta.url)), { serialization: 'advanced' });
+    execFileSync('taskset', ['-a', '-p', '-c', String(BROKER_CORE), String(load.pid)], { stdio: 'ignore' });
+    let flow;
+    try {
+      await daemon.assigned();
+      flow = await SteadyFlow.start(cluster.brokers, INPUT, RATE);
+      await sleep(WARM_MS);
+      const rounds = [];
+      for (let round = 1; round <= ROUNDS; round++) rounds.push(await oneRound(round, { daemon, load, flow, watch, folder, progress }));
+      const sent = await flow.stop();
+      for (const deadline = Date.now() + 60_000; (await watch.committed()) < sent; await sleep(50))
+        if (Date.now() > deadline) throw new WrongResult('not all records were processed');
+      await daemon.stop();
+      progress(`queries: checking ${thousands(ROUNDS * QUERIES)} answers against ${thousands(sent)} records`);
+      const entries = check(rounds, await offsetsByKey(cluster));
+      return { rounds, sent, entries };
+    } finally {
+      load.kill('SIGKILL');
+      await flow?.stop().catch(() => undefined); // told above
+      await daemon.dispose();
+      await watch.close();
+    }
+  });
+  print(result);
+}
+
+/** What is processed while nobody asks, and while 10,000 queries are answered. */
+async function oneRound(round, { daemon, load, flow, watch, folder, progress }) {
+  const file = path.join(folder, `answers-${round}.json`);
+  const quiet = await rateOf(watch, () => sleep(QUIET_MS));
+  let told;
+  const busy = await rateOf(watch, async () => {
+    load.send({ port: daemon.httpPort, connections: CONNECTIONS, queries: QUERIES, keys: KEYS, seed: round * QUERIES, file });
+    told = await Promise.race([once(load, 'message'), once(load, 'exit')]).then(([message]) => message);
+    if (typeof told !== 'object') throw new Error(`the process that asks ended with ${told}`);
+  });
+  const times = told.times.sort((a, b) => a - b);
+  const at = (share) => times[Math.floor(times.length * share)];
+  const behind = flow.sent - (await watch.committed());
+  progress(`queries, round ${round} of ${ROUNDS}: ${thousands(QUERIES / told.seconds)} queries/s, p99 ${at(0.99).toFixed(1)} ms`);
+  return { quiet, busy, behind, seconds: told.seconds, p50: at(0.5), p99: at(0.99), max: times.at(-1), file };
+}
+
+/** Records committed in a second while something is done. */
+async function rateOf(watch, during) {
+  const [before, began] = [await watch.committed(), performance.now()];
+  await during();
+  return ((await watch.committed()) - before) / ((performance.now() - began) / 1000);
+}
+
+/** Where each key's records are. */
+async function offsetsByKey(cluster) {
+  const offsets = new Map();
+  await cluster.readAll(INPUT, PARTITIONS, ({ key, partition, offset }) => {
+    const name = key.toString();
+    const known = offsets.get(name);
+    if (known) known.offsets.push(offset);
+    else offsets.set(name, { partition, offsets: [offset] });
+  });
+  return offsets;
+}
+
+/** How many entries were checked; throws for one that is wrong. */
+function check(rounds, offsets) {
+  let entries = 0;
+  for (const { status, text } of rounds.flatMap(({ file }) => JSON.parse(readFileSync(file, 'utf8')))) {
+    const body = JSON.parse(text);
+    const absent = status === 404 && body.code === 'query/absent';
+    if (status !== 200 && !absent) throw new WrongResult(`a query was answered with ${status}: ${text}`);
+    if (body.stale) throw new WrongResult(`an answer is stale: ${text}`);
+    const positions = new Map(body.positions.map(({ partition, offset }) => [partition, offset]));
+    for (const { key, value = 0 } of body.entries ?? [body]) {
+      const { partition, offsets: all } = offsets.get(key) ?? { partition: 0, offsets: [] };
+      const expected = below(all, positions.get(partition));
+      if (value !== expected) throw new WrongResult(`key ${key} has ${value} at ${positions.get(partition)}, and ${expected} records before that`);
+      entries++;
+    }
+  }
+  return entries;
+}
+
+/** How many of ascending numbers are below a bound. */
+function below(numbers, bound) {
+  let [low, high] = [0, numbers.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (numbers[middle] < bound) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function print({ rounds, sent, entries }) {
+  const figures = rounds.map(({ file, ...figures }) => ({ ...figures, slowdown: 1 - figures.busy / figures.quiet }));
+  save('queries', { rate: RATE, queries: QUERIES, connections: CONNECTIONS, sent, entries, rounds: figures });
+  const of = (field) => median(figures.map((one) => one[field]));
+  const percent = (share) => `${(share * 100).toFixed(1)} %`;
+  const ms = (time) => `${time.toFixed(1)} ms`;
+  table(
+    `${thousands(QUERIES)} queries on ${CONNECTIONS} connections while ${thousands(RATE)} records/s are counted; median of ${ROUNDS}; ${thousands(entries)} entries right`,
+    ['', 'queries/s', 'p50', 'p99', 'longest', 'records/s before', 'meanwhile', 'slower by'],
+    [
+      [
+        'queries',
+        thousands(QUERIES / of('seconds')),
+        ms(of('p50')),
+        verdict(of('p99'), '≤', TARGETS.p99, ms),
+        ms(of('max')),
+        thousands(of('quiet')),
+        thousands(of('busy')),
+        verdict(of('slowdown'), '≤', TARGETS.slowdown, percent),
+      ],
+    ],
+  );
+}

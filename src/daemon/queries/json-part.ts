@@ -1,0 +1,78 @@
+import { messageOf } from '../../core/errors.js';
+import type { Serde } from '../../core/serde.js';
+import type { PartitionOffset } from '../../core/transport.js';
+import { jsonOf, keyJson } from '../../runtime/queries/key-text.js';
+import type { FoundEntry, PartitionPart, Staleness } from '../../runtime/queries/store-query.js';
+import { QueryError, unavailable } from './query-error.js';
+import type { StoreRequest } from './store-request.js';
+
+/** An entry as answers show it; times are epoch milliseconds. */
+export interface ShownEntry {
+  readonly key: unknown;
+  readonly start?: number;
+  readonly end?: number;
+  readonly value: unknown;
+  readonly timestamp?: number;
+  readonly validTo?: number | null;
+}
+
+/** One partition's part of an answer, as instances hand it to each other. */
+export interface JsonPart {
+  readonly partition: number;
+  /** `order` tells their place among those of all partitions; of a store that is not of windows or sessions it is the key's bytes. */
+  readonly entries: readonly { readonly order: string; readonly shown: ShownEntry }[];
+  /** The place of the first entry that was left out. */
+  readonly next?: string;
+  readonly positions: readonly PartitionOffset[];
+  readonly stale?: Staleness;
+}
+
+/** Reads keys and values in their formats. Rejects with a QueryError where that cannot be done. */
+export async function jsonPart(part: PartitionPart, { application, definition }: Pick<StoreRequest, 'application' | 'definition'>): Promise<JsonPart> {
+  const key = application.serdeFor(definition.key) as Serde<unknown>;
+  const value = application.serdeFor(definition.value) as Serde<unknown>;
+  await prepared(part.entries, value, definition.name);
+  const { partition, positions, stale, next } = part;
+  return {
+    partition,
+    positions,
+    entries: part.entries.map((entry) => ({ order: entry.order, shown: shown(entry, key, value, definition.name) })),
+    ...(next !== undefined && { next }),
+    ...(stale && { stale }),
+  };
+}
+
+/** What has to be fetched before the values can be read, such as schemas. */
+async function prepared(entries: readonly FoundEntry[], serde: Serde<unknown>, store: string): Promise<void> {
+  if (serde.prepare === undefined) return;
+  const needs = entries.map(({ value }) => (typeof value === 'number' ? undefined : serde.prepare?.(value, 0, value.length)));
+  try {
+    await Promise.all(needs);
+  } catch (error) {
+    throw unavailable(`values of store "${store}" cannot be read now: ${messageOf(error)}`, error);
+  }
+}
+
+function shown(entry: FoundEntry, keys: Serde<unknown>, values: Serde<unknown>, store: string): ShownEntry {
+  const { start, end, timestamp, validTo } = entry;
+  try {
+    return {
+      key: keyJson(entry.key, keys),
+      ...(start !== undefined && { start, end: end as number }),
+      value: typeof entry.value === 'number' ? jsonOf(entry.value) : valueJson(entry.value, values),
+      ...(timestamp !== undefined && { timestamp }),
+      ...(validTo !== undefined && { validTo }),
+    };
+  } catch (error) {
+    throw new QueryError(500, 'query/unreadable', `store "${store}" holds an entry that is not in its formats: ${messageOf(error)}`, {
+      cause: error,
+      fix: 'declare the formats that the store was written with',
+    });
+  }
+}
+
+/** JSON was parsed from text, so it needs no more than that. */
+function valueJson(bytes: Buffer, serde: Serde<unknown>): unknown {
+  const value = serde.deserialize(bytes);
+  return serde.format === 'json' ? value : jsonOf(value);
+}

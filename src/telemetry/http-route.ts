@@ -1,0 +1,22 @@
+import type { IncomingHttpHeaders } from 'node:http';
+
+/** A GET or HEAD that was let in. */
+export interface HttpRequest {
+  /** As it came, percent-encoding and all; without what stands behind the `?`. */
+  readonly path: string;
+  /** What stands behind the `?`, as it came. */
+  readonly search: string;
+  readonly headers: IncomingHttpHeaders;
+  /** Aborts when the client has gone. */
+  readonly signal: AbortSignal;
+}
+
+export interface HttpAnswer {
+  readonly status: number;
+  /** Sent as JSON. */
+  readonly body: object;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** Answers a path and all below it. What it throws is a defect: 500. */
+export type HttpRoute = (request: HttpRequest) => Promise<HttpAnswer>;
