@@ -10,7 +10,7 @@ export default defineProcessor({
   docs: [
     'Forwards the count so far as the value. `emit: batch` (default) gives one output per key and processed batch, keys in the order in which the batch first',
     'has them, each with the time and headers of its last record;',
-    '`emit: update` gives one per record. Records with a null key and tombstones are not counted; they are dropped, and `kstreamd_records_dropped_total` says how many.',
+    '`emit: update` gives one per record, and `emit: 10s` one per key in 10 s of stream time. Records with a null key and tombstones are not counted; they are dropped, and `kstreamd_records_dropped_total` says how many.',
   ].join(' '),
   example: `
 from: clicks
@@ -22,6 +22,7 @@ to: { topic: clicks-per-page, value: int64 }
   options: z.strictObject({}),
   settings: ['emit', 'store'],
   store: { value: 'int64' },
+  async: true,
   create: (_options, settings) => new Count(settings),
 });
 

@@ -28,7 +28,8 @@ to: { topic: orders-per-customer, value: int64 }
   },
 });
 
-function stringKey(given: unknown, record: StreamRecord): string {
+/** Text, numbers in decimal, booleans; a RecordError for anything else that `operation` gave. */
+export function stringKey(given: unknown, record: StreamRecord, operation = 'keyBy'): string {
   switch (typeof given) {
     case 'string':
       return given;
@@ -41,12 +42,13 @@ function stringKey(given: unknown, record: StreamRecord): string {
   }
   throw badKey(
     record,
-    `keyBy gave ${describe(given)}`,
+    `${operation} gave ${describe(given)}`,
     typeof given === 'object' && given !== null ? 'for a json key write its fields as a YAML map' : undefined,
   );
 }
 
-function jsonKey(given: unknown, record: StreamRecord): unknown {
+/** The object as it is; a RecordError where a field of it is undefined. */
+export function jsonKey(given: unknown, record: StreamRecord): unknown {
   const missing = undefinedField(given);
   if (missing !== undefined) throw badKey(record, `the field "${missing}" of the key is undefined`, 'write "… ?? null", or filter such records first');
   return given;

@@ -3,6 +3,7 @@ import branch from './branch.js';
 import count from './count.js';
 import filter from './filter.js';
 import flatMap from './flatMap.js';
+import join from './join.js';
 import keyBy from './keyBy.js';
 import log from './log.js';
 import map from './map.js';
@@ -12,5 +13,5 @@ import use from './use.js';
 
 /** The operations of the language by the name they have in a pipeline file: every other file of this folder is one. */
 export const builtinProcessors: ReadonlyMap<string, ProcessorDefinition<any>> = new Map(
-  Object.entries({ branch, count, filter, flatMap, keyBy, log, map, set, unset, use }),
+  Object.entries({ branch, count, filter, flatMap, join, keyBy, log, map, set, unset, use }),
 );

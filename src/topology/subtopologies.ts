@@ -55,7 +55,8 @@ function describe(graph: Graph, names: readonly string[], id: number): Subtopolo
     nodes: names,
     topics: [...topics].sort(),
     stores,
-    directory: stores[0] ?? names[0] ?? String(id),
+    // A table that a flow joins later must not rename the state that is there.
+    directory: stores.find((store) => !graph.stores.get(store)?.table) ?? stores[0] ?? names[0] ?? String(id),
     ...findSingleNodes(graph, names),
   };
 }

@@ -19,7 +19,7 @@ export interface Subtopology {
   /** Input topics, sorted. */
   readonly topics: readonly string[];
   readonly stores: readonly string[];
-  /** Name of its folder in the state directory: the first store, else the first node (S14). */
+  /** Name of its folder in the state directory: the first store that is no table, else the first table, else the first node (S14). */
   readonly directory: string;
   /** Nodes that take and hand on records one at a time so that order is as record by record (B4). */
   readonly single: ReadonlySet<string>;

@@ -102,7 +102,8 @@ function checkStores({ nodes, stores, globals }: Graph): void {
     }
   }
   checkChangelogs(stores);
-  const idle = [...stores.keys(), ...globals.keys()].find((name) => !connected.has(name));
+  // A global table has its content without a step, to be asked from outside.
+  const idle = [...stores.keys()].find((name) => !connected.has(name));
   if (idle !== undefined) {
     throw new TopologyError('topology/unused-store', `no step uses the store "${idle}"`, { fix: 'connect it to a step, or remove it' });
   }

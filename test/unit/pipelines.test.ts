@@ -1,13 +1,16 @@
 import { readdirSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import type { StoreEngine } from '../../src/core/store.js';
+import { storeEngines } from '../../src/daemon/store-engines.js';
 import { compile } from '../../src/pipeline/compile.js';
 import { formatDiagnostic } from '../../src/pipeline/diagnostics.js';
 import { loadPipeline } from '../../src/pipeline/load.js';
 import type { Pipeline, PipelineTest, TestRecord } from '../../src/pipeline/model.js';
-import { resolvePartitioner, resolvePlugin } from '../../src/pipeline/plugins.js';
+import { resolvePartitioner, resolvePlugin, resolveStoreEngine } from '../../src/pipeline/plugins.js';
 import { builtinProcessors } from '../../src/processors/registry.js';
 import { formatNames } from '../../src/serdes/formats.js';
 import { SerdeSet } from '../../src/serdes/serde-set.js';
+import { memoryEngine } from '../../src/stores/memory.js';
 import { MemoryRegistry } from '../../src/testing/memory-registry.js';
 import { encodeSample, openForSamples } from '../../src/testing/sample-records.js';
 import { type DriverOutput, TopologyDriver } from '../../src/testing/topology-driver.js';
@@ -17,7 +20,14 @@ const folder = new URL('../../pipelines/', import.meta.url).pathname;
 const files = readdirSync(folder).filter((file) => file.endsWith('.yaml'));
 
 describe.each(files)('pipelines/%s', (file) => {
-  const loaded = loadPipeline([`${folder}${file}`], { env: {}, processors: builtinProcessors, formats: formatNames, resolvePlugin, resolvePartitioner });
+  const loaded = loadPipeline([`${folder}${file}`], {
+    env: {},
+    processors: builtinProcessors,
+    formats: formatNames,
+    resolvePlugin,
+    resolvePartitioner,
+    resolveStoreEngine,
+  });
 
   test('is sound, and has tests of its own', async () => {
     const { pipeline, diagnostics } = await loaded;
@@ -44,7 +54,8 @@ async function run(pipeline: Pipeline, { send, expect: expected, expectStores }:
   const sent = send.flatMap((item) => ('records' in item ? [item.topic] : []));
   await openForSamples(pipeline, sent, serdes);
   const { onError, deadLetter } = pipeline;
-  const driver = await TopologyDriver.open(topology, { ...options, serdes, onError, ...(deadLetter !== undefined && { deadLetter }) });
+  const engines = await enginesOf(topology, pipeline);
+  const driver = await TopologyDriver.open(topology, { ...options, engines, serdes, onError, ...(deadLetter !== undefined && { deadLetter }) });
   for (const item of send) {
     if ('advanceMs' in item) await driver.advance(item.advanceMs);
     else
@@ -67,6 +78,13 @@ async function run(pipeline: Pipeline, { send, expect: expected, expectStores }:
     for (const [key, value] of Object.entries(entries)) expect(driver.store(store).get(key), `${store} ${key}`).toEqual(value);
   }
   await driver.close();
+}
+
+/** Built-in engines in memory; those of plugins as they are. */
+async function enginesOf(topology: Topology, { position }: Pipeline): Promise<ReadonlyMap<string, StoreEngine>> {
+  const names = new Set([...topology.stores.values(), ...topology.globals.values()].map(({ engine }) => engine));
+  const engines = [...names].map(async (name) => [name, storeEngines.has(name) ? memoryEngine() : await resolveStoreEngine(name, position.file)] as const);
+  return new Map(await Promise.all(engines));
 }
 
 /** An output with the fields that a test asks for, decoded. */
