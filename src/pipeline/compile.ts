@@ -1,16 +1,20 @@
 import { Template } from '../core/expression.js';
+import type { JoinedStore } from '../core/processor.js';
 import type { Serde } from '../core/serde.js';
+import type { StoreDefinition } from '../core/store.js';
+import { TableNode } from '../runtime/tables/table-node.js';
 import type { FormatSpec } from '../serdes/format-spec.js';
 import { formatNames } from '../serdes/formats.js';
 import { msgpack } from '../serdes/msgpack.js';
 import { SerdeSet, type SerdeUse } from '../serdes/serde-set.js';
 import { TopologyBuilder } from '../topology/builder.js';
 import type { Topology } from '../topology/topology.js';
-import type { Arm, Flow, Output, Pipeline, Step, TopicInput } from './model.js';
+import { EmitEveryProcessor } from './emit-every.js';
+import type { Arm, EmitEvery, Flow, Output, Pipeline, Step, TableSpec, TopicInput } from './model.js';
 import { type Ahead, aheadOfFlow, isStateful, nothingAhead, readsFlow, stateAhead } from './state-ahead.js';
 import { PassOn, processorFactory } from './step-factory.js';
-import { type ImpliedStore, storesOf } from './step-stores.js';
-import { storeDefinition } from './store-definition.js';
+import { type ImpliedStore, storesOf, waitingStore } from './step-stores.js';
+import { storeDefinition, tableDefinition } from './store-definition.js';
 import { CompileError, formatOf, mergeStreams, NO_STREAM, type Stream } from './stream.js';
 import { timestampExtractor } from './timestamps.js';
 
@@ -53,6 +57,7 @@ class Compiler {
 
   run(): Topology {
     for (const store of this.pipeline.stores) this.addStore(store);
+    for (const table of this.pipeline.tables) this.addTable(table);
     for (const flow of this.pipeline.flows) this.endOf(flow);
     return this.builder.build();
   }
@@ -113,12 +118,19 @@ class Compiler {
   private step(flow: Flow, step: Step, input: Stream, ahead: Ahead): Stream {
     const node = this.uniqueNode(`${flow.name}-${step.id}`);
     const arms = step.arms?.map((_, i) => this.uniqueNode(`${node}-arm${i + 1}`));
-    const stores = isStateful(step) ? this.connectStores(flow, step, input) : {};
+    if (step.joined) this.checkJoin(step, step.joined, input);
+    const stores = isStateful(step) || step.joined ? this.connectStores(flow, step, input) : {};
     const { definition, position, onError } = step;
     this.builder.addProcessor(
       {
         name: node,
-        create: processorFactory(step, { id: step.id, node, emit: step.emit, ...(arms && { arms }) }),
+        create: processorFactory(step, {
+          id: step.id,
+          node,
+          emit: typeof step.emit === 'object' ? 'update' : step.emit,
+          ...(arms && { arms }),
+          ...(step.joined && { joined: step.joined }),
+        }),
         stores,
         foreign: step.operation === 'use',
         atMostOne: definition.atMostOne,
@@ -129,7 +141,23 @@ class Compiler {
     );
     const output: Stream = { ...input, parents: [node] };
     if (step.arms) return this.arms(flow, step.arms, arms ?? [], output, ahead);
-    return definition.changesKey ? this.rekeyed(flow, step, output, ahead) : output;
+    const { emit } = step;
+    const rekeyed = definition.changesKey ? this.rekeyed(flow, step, output, typeof emit === 'object' ? () => true : ahead) : output;
+    return typeof emit === 'object' ? this.thinned(flow, step, emit, rekeyed) : rekeyed;
+  }
+
+  /** Lets the latest result of each key pass, once in a time (W5). */
+  private thinned(flow: Flow, step: Step, emit: EmitEvery, input: Stream): Stream {
+    const { position, onError } = step;
+    const node = this.uniqueNode(`${flow.name}-${step.id}-emit`);
+    const store = waitingStore(step, `${flow.name}-${step.id}`, this.pipeline.stores);
+    this.addStore(store);
+    const keys = this.serde(this.storeKey(formatOf(input, 'key', position, 'give the inputs one key format'), step), 'write');
+    this.builder.addProcessor(
+      { name: node, create: () => new EmitEveryProcessor(emit, keys, node), stores: { [store.name]: store.name }, position, onError },
+      input.parents,
+    );
+    return { ...input, parents: [node] };
   }
 
   private connectStores(flow: Flow, step: Step, input: Stream): Readonly<Record<string, string>> {
@@ -149,8 +177,37 @@ class Compiler {
   }
 
   private addStore(store: ImpliedStore): void {
-    const definition = storeDefinition(this.pipeline.name, store);
-    this.builder.addStore(this.options.changelogs === false ? { ...definition, changelog: undefined, standby: 0 } : definition);
+    this.builder.addStore(this.kept(storeDefinition(this.pipeline.name, store)));
+  }
+
+  private kept(definition: StoreDefinition): StoreDefinition {
+    return this.options.changelogs === false ? { ...definition, changelog: undefined, standby: 0 } : definition;
+  }
+
+  /** A table's node stands beside the flows: it fills the store from the topic, which is the changelog too (S5). */
+  private addTable(table: TableSpec): void {
+    const { name, input, engine, position } = table;
+    const { topic, key, value } = input;
+    if (table.global) {
+      for (const format of [key, value]) this.serde(format, 'read');
+      this.builder.addGlobalTable({ name, topic, engine, key, value });
+      return;
+    }
+    const node = this.uniqueNode(`table-${name}`);
+    this.builder.addStore(this.kept(tableDefinition(table)));
+    this.builder.addProcessor(
+      { name: node, create: () => new TableNode(node, name), stores: { [name]: name }, atMostOne: true, position },
+      this.source(input).parents,
+    );
+  }
+
+  /** Equal keys must have equal bytes, and lie in the same partition. */
+  private checkJoin({ operation, options, position }: Step, { name, key, global }: JoinedStore, input: Stream): void {
+    if (operation !== 'join' || (global && (options as { by?: unknown }).by !== undefined)) return;
+    const own = formatOf(input, 'key', position, 'give the inputs one key format');
+    if (own === key) return;
+    const finding = `the records have ${own} keys here, and "${name}" has ${key} ones, so no key would be found`;
+    throw new CompileError('join/key-format', position, finding, global ? 'by: …' : keyFix(own, key, name));
   }
 
   private arms(flow: Flow, arms: readonly Arm[], nodes: readonly string[], input: Stream, ahead: Ahead): Stream {
@@ -227,4 +284,10 @@ class Compiler {
 
 function hasSchema(spec: FormatSpec | undefined): boolean {
   return spec !== undefined && 'schema' in spec;
+}
+
+/** `keyBy` makes string and json keys only. */
+function keyFix(own: string, key: string, name: string): string {
+  const stream = key === 'string' || key === 'json' ? 'a step "keyBy" before the join' : `key: ${key} in "from", where the topic has such keys`;
+  return `${stream}, or key: ${own} for "${name}"`;
 }

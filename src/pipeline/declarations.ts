@@ -4,7 +4,7 @@ import type { ProcessorDefinition } from '../core/processor.js';
 import type { Partitioner } from '../topology/nodes.js';
 import type { ExpressionCompiler, ImpureCall } from './expression.js';
 import type { FormatTable } from './format-table.js';
-import type { Step, StoreSpec, TopicInput } from './model.js';
+import type { Step, StoreSpec, TableSpec, TopicInput } from './model.js';
 import type { Reader } from './reader.js';
 
 /** What `topics:` says about a topic; a `from` or `to` that names it says the rest. */
@@ -25,6 +25,7 @@ export interface Declarations {
   readonly plugins: PluginResolver;
   readonly topics: ReadonlyMap<string, TopicDeclaration>;
   readonly stores: ReadonlyMap<string, StoreSpec>;
+  readonly tables: ReadonlyMap<string, TableSpec>;
   readonly onError: ErrorPolicy;
   readonly deadLetter: string | undefined;
 }

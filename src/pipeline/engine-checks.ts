@@ -4,9 +4,11 @@ import type { StoreEngine } from '../core/store.js';
 import type { Diagnostics } from './diagnostics.js';
 import { allSteps } from './flow-checks.js';
 import type { Flow, Guarantee, StoreSpec } from './model.js';
+import { storesOf } from './step-stores.js';
 
 interface EnginesOfFile {
-  readonly stores: readonly StoreSpec[];
+  /** Tables among them. */
+  readonly stores: readonly (Partial<StoreSpec> & Pick<StoreSpec, 'name' | 'engine'>)[];
   readonly flows: readonly Flow[];
   readonly guarantee: Guarantee;
   /** Loads a plugin's engine; rejects with a ConfigError. */
@@ -18,12 +20,40 @@ interface EnginesOfFile {
 type NamedEngine = Partial<StoreSpec> & { readonly engine: string; readonly engineAt: Position };
 
 /** Engines that the file names can be loaded, and keep what the guarantee needs. */
-export async function checkEngines({ stores, flows, guarantee, resolve, fromFile }: EnginesOfFile, diagnostics: Diagnostics): Promise<void> {
+export async function checkEngines(file: EnginesOfFile, diagnostics: Diagnostics): Promise<void> {
+  const { stores, flows, guarantee, resolve, fromFile } = file;
   const own = flows.flatMap(({ steps }) => allSteps(steps)).map(({ store }) => store);
+  const asynchronous = new Set<string>();
   for (const store of [...stores, ...own]) {
     if (typeof store !== 'object' || !namesEngine(store)) continue;
     const engine = isBuiltIn(store.engine) ? undefined : await loaded(store, resolve, fromFile, diagnostics);
+    if (engine && 'asynchronous' in engine && engine.asynchronous) {
+      asynchronous.add(store.engine);
+      checkType(store, diagnostics);
+    }
     if (guarantee === 'exactly-once' && store.changelog === false) checkWithoutChangelog(store, engine, diagnostics);
+  }
+  checkSteps(file, asynchronous, diagnostics);
+}
+
+/** Types that read while they write, or keep rows beside the entries, need answers at once (R2). */
+function checkType({ type = 'key-value', ttlMs, engineAt }: NamedEngine, diagnostics: Diagnostics): void {
+  if ((type === 'key-value' && ttlMs === undefined) || type === 'timestamped') return;
+  const what = ttlMs === undefined ? `a ${type} store` : 'a store with a "ttl"';
+  diagnostics.error(engineAt, 'store/asynchronous', `${what} needs an engine that answers at once, and this one answers with promises`, 'engine: leveldb');
+}
+
+/** Steps that use stores on engines which answer with promises declare that they await them (R2). */
+function checkSteps({ stores, flows }: EnginesOfFile, asynchronous: ReadonlySet<string>, diagnostics: Diagnostics): void {
+  for (const flow of flows) {
+    for (const step of allSteps(flow.steps)) {
+      const { connected, implied } = storesOf(step, `${flow.name}-${step.id}`, () => 'string');
+      const names = Object.values(connected);
+      const used = [...implied, ...stores].find(({ name, engine }) => names.includes(name) && asynchronous.has(engine));
+      if (used === undefined || step.definition.async) continue;
+      const message = `the engine of the store "${used.name}" answers with promises, and "${step.id}" does not declare "async"`;
+      diagnostics.error(step.position, 'store/asynchronous', message, 'set "async: true" in its defineProcessor, and use getBatch and iterators only');
+    }
   }
 }
 

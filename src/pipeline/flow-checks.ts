@@ -3,25 +3,26 @@ import type { Position } from '../core/expression.js';
 import type { Diagnostics } from './diagnostics.js';
 import type { ImpureCall } from './expression.js';
 import type { FlowsOfFile } from './flows.js';
-import type { Arm, Flow, Output, Step, StoreSpec, TopicInput } from './model.js';
+import type { Arm, Flow, Input, Output, Step, StoreSpec, TableSpec, TopicInput } from './model.js';
 
 /** What the flows stand beside. */
 interface FlowsContext {
   readonly stores: readonly StoreSpec[];
+  readonly tables: readonly TableSpec[];
   readonly deadLetter: string | undefined;
   readonly diagnostics: Diagnostics;
 }
 
 /** What can only be said of the flows together: references, cycles, shared topics, names of state. */
-export function checkFlows(found: FlowsOfFile, { stores, deadLetter, diagnostics }: FlowsContext): void {
+export function checkFlows(found: FlowsOfFile, { stores, tables, deadLetter, diagnostics }: FlowsContext): void {
   const { flows, impureSteps, impureInputs, unsound } = found;
   checkReferences(flows, diagnostics);
   checkCycles(flows, diagnostics);
   warnUnread(flows, unsound, diagnostics);
-  checkTopics(flows, diagnostics);
-  if (deadLetter !== undefined) checkDeadLetter(flows, deadLetter, diagnostics);
+  checkTopics(flows, tables, diagnostics);
+  if (deadLetter !== undefined) checkDeadLetter([...flows.flatMap(({ from }) => from), ...tables.map(({ input }) => input)], deadLetter, diagnostics);
   for (const flow of flows) {
-    checkStateNames(flow, stores, diagnostics);
+    checkStateNames(flow, stores, tables, diagnostics);
     checkFormats(flow, flows, diagnostics);
     checkLoops(flow, flows, diagnostics);
     warnImpure(flow.steps, impureSteps, impureInputs.get(flow) ?? [], diagnostics);
@@ -90,8 +91,8 @@ function pathTo(target: string, from: string, flows: readonly Flow[], seen: Read
 }
 
 /** A record that fails on its way from the dead letter topic would return to it for ever. */
-function checkDeadLetter(flows: readonly Flow[], deadLetter: string, diagnostics: Diagnostics): void {
-  for (const input of flows.flatMap(({ from }) => from)) {
+function checkDeadLetter(inputs: readonly Input[], deadLetter: string, diagnostics: Diagnostics): void {
+  for (const input of inputs) {
     if (input.kind !== 'topic' || input.topic !== deadLetter) continue;
     diagnostics.error(
       input.position,
@@ -103,8 +104,14 @@ function checkDeadLetter(flows: readonly Flow[], deadLetter: string, diagnostics
 }
 
 /** A topic has one source in an application: its readers must agree on how it is read. */
-function checkTopics(flows: readonly Flow[], diagnostics: Diagnostics): void {
+function checkTopics(flows: readonly Flow[], tables: readonly TableSpec[], diagnostics: Diagnostics): void {
   const first = new Map<string, TopicInput>();
+  for (const { name, global, input } of tables) {
+    if (global) continue; // it is read by itself, in a way of its own
+    const message = `"${input.topic}" feeds another table already; a topic feeds one, which several joins can use`;
+    if (first.has(input.topic)) diagnostics.error(input.position, 'table/twice', message, `remove "${name}", and join the other`);
+    first.set(input.topic, input);
+  }
   for (const flow of flows) {
     const own = new Set<string>();
     for (const input of flow.from) {
@@ -137,7 +144,7 @@ function differenceOf(a: TopicInput, b: TopicInput): string | undefined {
 }
 
 /** Names of state must not move when a step is inserted, and must not meet. */
-function checkStateNames(flow: Flow, stores: readonly StoreSpec[], diagnostics: Diagnostics): void {
+function checkStateNames(flow: Flow, stores: readonly StoreSpec[], tables: readonly TableSpec[], diagnostics: Diagnostics): void {
   const seen = new Map<string, Step>();
   for (const step of allSteps(flow.steps)) {
     const named = step.id !== step.operation;
@@ -154,6 +161,8 @@ function checkStateNames(flow: Flow, stores: readonly StoreSpec[], diagnostics: 
     }
     if (other === undefined || isStateful(step)) seen.set(step.id, step);
     const implied = `${flow.name}-${step.id}`;
+    const table = step.definition.store !== undefined && step.store === undefined && tables.find(({ name }) => name === implied);
+    if (table) diagnostics.error(table.position, 'store/conflict', `the store of the step "${step.id}" is named "${implied}" too`, 'rename the table');
     const clash = step.definition.store !== undefined && step.store === undefined && stores.some(({ name }) => name === implied);
     if (clash)
       diagnostics.error(step.position, 'store/conflict', `the store of this step would be "${implied}", which is declared under "stores"`, `store: ${implied}`);

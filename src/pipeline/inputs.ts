@@ -66,7 +66,7 @@ function readNamed(node: TreeNode, declarations: Declarations, reading: Reading)
 }
 
 /** `topics:` by name. */
-export function readTopics(node: TreeNode | undefined, declarations: Omit<Declarations, 'topics'>): Map<string, TopicDeclaration> {
+export function readTopics(node: TreeNode | undefined, declarations: Omit<Declarations, 'topics' | 'tables'>): Map<string, TopicDeclaration> {
   const { reader } = declarations;
   const topics = new Map<string, TopicDeclaration>();
   for (const [name, { key, value }] of reader.map(node, 'topics')?.entries ?? []) {
@@ -78,12 +78,14 @@ export function readTopics(node: TreeNode | undefined, declarations: Omit<Declar
     }
     const fields = reader.fields(value, TOPIC_KEYS, `topics.${name}`);
     if (fields === undefined) continue;
-    topics.set(name, { topic: reader.text(fields.get('topic'), 'topic') ?? name, ...readReading(fields, { ...declarations, topics }), position });
+    topics.set(name, { topic: reader.text(fields.get('topic'), 'topic') ?? name, ...readReading(fields, declarations), position });
   }
   return topics;
 }
 
-function readReading(fields: Fields<'key' | 'value' | 'start' | 'timestamp'>, declarations: Declarations): Reading {
+type ReadingContext = Pick<Declarations, 'reader' | 'expressions' | 'formats'>;
+
+function readReading(fields: Fields<'key' | 'value' | 'start' | 'timestamp'>, declarations: ReadingContext): Reading {
   const { formats } = declarations;
   const reading = {
     key: formats.read(fields.get('key'), 'key', 'topic'),
@@ -96,7 +98,7 @@ function readReading(fields: Fields<'key' | 'value' | 'start' | 'timestamp'>, de
 
 const STARTS = ['earliest', 'latest', 'committed'] as const;
 
-function readStart(node: TreeNode | undefined, { reader }: Declarations): StartOffset | undefined {
+function readStart(node: TreeNode | undefined, { reader }: ReadingContext): StartOffset | undefined {
   const parse = (text: string): StartOffset | undefined => {
     const word = STARTS.find((one) => one === text);
     const ago = parseDuration(text);
@@ -108,7 +110,7 @@ function readStart(node: TreeNode | undefined, { reader }: Declarations): StartO
 
 const EXTRACTORS = ['record', 'skip-invalid', 'partition-time', 'wall-clock'] as const;
 
-function readTimestamp(node: TreeNode | undefined, { reader, expressions }: Declarations): TopicInput['timestamp'] | undefined {
+export function readTimestamp(node: TreeNode | undefined, { reader, expressions }: ReadingContext): TopicInput['timestamp'] | undefined {
   if (node === undefined) return undefined;
   const text = node.kind === 'scalar' ? node.text.trim() : '';
   const word = EXTRACTORS.find((one) => one === text);

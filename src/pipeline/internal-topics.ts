@@ -2,7 +2,7 @@ import type { Diagnostics } from './diagnostics.js';
 import { allOutputs, allSteps, topicsOf } from './flow-checks.js';
 import type { Flow, Pipeline, Step } from './model.js';
 import { type Ahead, aheadOfFlow, nothingAhead, stateAhead } from './state-ahead.js';
-import { storesOf } from './step-stores.js';
+import { storesOf, waitingStoreName } from './step-stores.js';
 
 /** Kafka's bound on the name of a topic. */
 const LONGEST_TOPIC = 249;
@@ -41,7 +41,12 @@ function checkOutputs({ flows, deadLetter, position }: Named, internal: Readonly
 }
 
 function storesOfFlow(flow: Flow): string[] {
-  return allSteps(flow.steps).flatMap((step) => storesOf(step, `${flow.name}-${step.id}`, () => 'string').implied.map(({ name }) => name));
+  return allSteps(flow.steps).flatMap((step) => namesOfStores(step, `${flow.name}-${step.id}`));
+}
+
+function namesOfStores(step: Step, id: string): string[] {
+  const own = storesOf(step, id, () => 'string').implied.map(({ name }) => name);
+  return typeof step.emit === 'object' ? [...own, waitingStoreName(id)] : own;
 }
 
 /** The repartition topics that the compiler makes for these steps (S16), without the application's name. */
@@ -49,6 +54,6 @@ function repartitionsOf(flow: Flow, steps: readonly Step[], after: Ahead): strin
   return steps.flatMap((step, i) => {
     const ahead: Ahead = () => stateAhead(steps, i + 1, after);
     if (step.arms) return step.arms.flatMap((arm) => repartitionsOf(flow, arm.steps, arm.to.length > 0 ? nothingAhead : ahead));
-    return step.definition.changesKey && ahead() ? [`${flow.name}-${step.id}-repartition`] : [];
+    return step.definition.changesKey && (typeof step.emit === 'object' || ahead()) ? [`${flow.name}-${step.id}-repartition`] : [];
   });
 }

@@ -1,7 +1,8 @@
-import { KAFKA_KEYS, OWNED_PROPERTIES, SASL_KEYS, TLS_KEYS } from './keys.js';
+import { KAFKA_KEYS, OWNED_PROPERTIES, SASL_KEYS } from './keys.js';
 import type { KafkaSettings } from './model.js';
 import { listed, type Reader } from './reader.js';
 import { readRegistry } from './registry-settings.js';
+import { readTls } from './tls-settings.js';
 import { positionOf, type TreeNode } from './tree.js';
 
 /** `host:port`, or a map. No message shows a password, a key, or what came from a variable. */
@@ -62,15 +63,6 @@ function readSasl(node: TreeNode | undefined, reader: Reader): KafkaSettings['sa
   const password = reader.secret(fields?.get('password'), 'password');
   if (mechanism === undefined || username === undefined || password === undefined) return undefined;
   return { mechanism, username, password };
-}
-
-function readTls(node: TreeNode | undefined, reader: Reader): KafkaSettings['tls'] {
-  if (node === undefined) return undefined;
-  if (node.kind === 'scalar') return reader.boolean(node, 'tls') ? {} : undefined;
-  const fields = reader.fields(node, TLS_KEYS, 'tls');
-  if (fields === undefined) return undefined;
-  const texts = (['ca', 'cert', 'key', 'keyPassword'] as const).map((key) => [key, reader.secret(fields.get(key), key)] as const);
-  return Object.fromEntries(texts.filter(([, text]) => text !== undefined));
 }
 
 const OTHER_KEYS: Readonly<Record<string, string>> = { 'bootstrap.servers': 'kafka.brokers', 'metadata.broker.list': 'kafka.brokers' };

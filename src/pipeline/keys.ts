@@ -9,7 +9,7 @@ export const TOP_KEYS = {
   onError: { description: 'what to do with a record that cannot be handled: fail, skip, dead-letter, or a map with retry' },
   env: { description: 'values that expressions read as env.NAME' },
   topics: { description: 'topics declared once, to be used by name in from and to' },
-  tables: { description: 'read-only stores fed by topics', notYet: true },
+  tables: { description: 'read-only stores fed by topics, which joins look up' },
   stores: { description: 'stores that steps use by name' },
   batch: { description: 'how many records are taken at once' },
   commit: { description: 'how often progress is committed' },
@@ -18,7 +18,7 @@ export const TOP_KEYS = {
   steps: { description: 'what is done with each record, in order' },
   to: { description: 'what the flow writes: a topic, a list of them, or a map' },
   flows: { description: 'several flows by name, each with from, steps and to' },
-  serve: { description: 'stores that HTTP clients may read', notYet: true },
+  serve: { description: 'who may read the stores by HTTP: host:port, or a map' },
   log: { description: 'what the file itself logs', notYet: true },
   tests: { description: 'records to send and outputs to expect' },
 } as const satisfies KeyTable;
@@ -33,7 +33,7 @@ export const KAFKA_KEYS = {
   brokers: { description: 'host:port of some brokers, with commas between them', required: true },
   sasl: { description: 'how to log in' },
   tls: { description: 'true, or PEM texts' },
-  registry: { description: 'schema registry: its URL, or a map with url, username and password' },
+  registry: { description: 'schema registry: its URL, or a map with url, username, password and tls' },
   client: { description: "librdkafka's own properties, by their names" },
 } as const satisfies KeyTable;
 
@@ -41,6 +41,17 @@ export const REGISTRY_KEYS = {
   url: { description: 'http:// or https://, host and port', required: true },
   username: { description: 'who logs in, by basic authentication' },
   password: { description: 'better from a file (passwordFile) or a variable', secret: true },
+  tls: { description: 'with https: PEM texts, where its authority is not one of the system, or it wants a certificate' },
+} as const satisfies KeyTable;
+
+/** Those with text or PEM may be read from a file: `tokenFile`. */
+export const SERVE_KEYS = {
+  http: { description: "where the daemon's HTTP server listens, host:port; --http wins" },
+  advertised: { description: 'host:port under which other instances reach it, where it is another' },
+  token: { description: 'what clients beyond this machine send as bearer token, better from a file (tokenFile)', secret: true },
+  cert: { description: 'HTTPS: its certificate and those between it and its authority, PEM' },
+  key: { description: 'HTTPS: the private key, PEM, without a password', secret: true },
+  ca: { description: 'certificates by which this instance knows the others, PEM; those of the system and its own by default' },
 } as const satisfies KeyTable;
 
 export const SASL_KEYS = {
@@ -125,6 +136,18 @@ export const STORE_KEYS = {
   standby: { description: 'how many other instances keep a copy, 0 by default' },
 } as const satisfies KeyTable;
 
+export const TABLE_KEYS = {
+  topic: { description: 'the topic that feeds it, or the name of one under topics; the name of the table by default' },
+  global: { description: 'true: every instance has all of it, so that joins can look up any key with by; false by default' },
+  key: { description: 'format of the keys, string by default' },
+  value: { description: 'format of the values, json by default' },
+  timestamp: { description: 'record (default), skip-invalid, partition-time, wall-clock, or an expression; not of a global table' },
+  type: { description: 'key-value (default), timestamped or versioned; not of a global table' },
+  history: { description: 'of a versioned table: how far back a join can look' },
+  engine: { description: 'leveldb (default), memory, or ./file.js#name' },
+  standby: { description: 'how many other instances keep a copy, 0 by default; not of a global table' },
+} as const satisfies KeyTable;
+
 export const BATCH_KEYS = {
   maxRecords: { description: 'most records of one partition in a batch, 10000 by default' },
   maxWait: { description: 'how long a cycle takes further records, 100ms by default' },
@@ -152,21 +175,26 @@ export const DEAD_LETTER_KEYS = {
 export const STEP_KEYS = {
   name: { description: "the step's id: what its state and internal topics are named after" },
   if: { description: 'records for which it is false pass the step unchanged' },
-  emit: { description: 'batch (default): one output per key and batch; update: one per input' },
+  emit: { description: 'batch (default): one output per key and batch; update: one per input; 10s: one per key in 10 s of stream time, the latest' },
   store: { description: "the step's own store: the name of a declared one, or what differs from the default" },
   stores: { description: 'declared stores that a plugin may open' },
   onError: { description: 'what to do with a record that this step cannot handle' },
   with: { description: "a plugin's options" },
   window: { description: 'what span of time the state covers', notYet: true },
-  as: { description: 'field that a join puts the other side in', notYet: true },
-  kind: { description: 'inner, left or outer join', notYet: true },
+  as: { description: 'field that a join puts the other side in' },
+  kind: { description: 'inner (default) or left join' },
   within: { description: 'how far apart in time', notYet: true },
-  by: { description: 'look-up expression of a join', notYet: true },
+  by: { description: 'what a join looks up in a global table' },
   concurrency: { description: 'how many records an async plugin works on at once', notYet: true },
 } as const satisfies KeyTable;
 
+export const EMIT_KEYS = {
+  every: { description: 'at most one output of a key in so much stream time', required: true },
+  maxBytes: { description: 'bytes that may wait in one task before the oldest output leaves early, 64MB by default' },
+} as const satisfies KeyTable;
+
 /** Operations of the language that this version does not have. */
-export const LATER_OPERATIONS: readonly string[] = ['aggregate', 'reduce', 'join', 'dedupe', 'repartition', 'every'];
+export const LATER_OPERATIONS: readonly string[] = ['aggregate', 'reduce', 'dedupe', 'repartition', 'every'];
 
 export const ARM_KEYS = {
   if: { description: 'takes the record when true; an arm without it takes all that reach it' },

@@ -22,10 +22,12 @@ import type { Variables } from './interpolate.js';
 import { readKafka } from './kafka-settings.js';
 import { DEAD_LETTER_KEYS, TOP_KEYS } from './keys.js';
 import { mergeTrees } from './merge.js';
-import type { Pipeline } from './model.js';
+import type { Pipeline, StoreSpec, TableSpec } from './model.js';
 import { readBatch, readCache, readCommit } from './pace.js';
 import { Reader } from './reader.js';
+import { readServe } from './serve-settings.js';
 import { readStores } from './store-specs.js';
+import { readTables } from './tables.js';
 import { readTests } from './tests-block.js';
 import { type Entry, type MapNode, positionOf, type TreeNode } from './tree.js';
 
@@ -112,21 +114,24 @@ async function readPipeline(
     stores,
     deadLetter,
     onError: readErrorPolicy(top.get('onError'), byDefault.final, deadLetter, reader) ?? byDefault,
-  } satisfies Omit<Declarations, 'topics'>;
-  const declarations: Declarations = { ...base, topics: readTopics(top.get('topics'), base) };
+  } satisfies Omit<Declarations, 'topics' | 'tables'>;
+  const declared = { ...base, topics: readTopics(top.get('topics'), base) };
+  const declarations: Declarations = { ...declared, tables: readTables(top.get('tables'), declared) };
   const name = checkName(reader.text(top.get('name'), 'name'), '"name"', positionOf(top.get('name') ?? tree), reader);
   const guarantee = reader.word(top.get('guarantee'), 'guarantee', GUARANTEES) ?? 'at-least-once';
   const found = await readFlows(top, declarations);
-  checkFlows(found, { stores: [...stores.values()], deadLetter, diagnostics });
+  const tables = [...declarations.tables.values()];
+  checkFlows(found, { stores: [...stores.values()], tables, deadLetter, diagnostics });
   const settings = {
     batch: readBatch(top.get('batch'), reader),
     commit: readCommit(top.get('commit'), guarantee, reader),
     cacheBytes: readCache(top.get('cache'), reader),
+    serve: readServe(top.get('serve'), reader),
   };
   if (guarantee === 'exactly-once') checkGuarantee({ kafkaNode, kafka, commitNode: top.get('commit'), commit: settings.commit }, reader.diagnostics);
   const position = positionOf(top.get('name') ?? tree);
   await checkEngines(
-    { stores: [...stores.values()], flows: found.flows, guarantee, resolve: options.resolveStoreEngine, fromFile: position.file },
+    { stores: [...stores.values(), ...tables.map(engineOf)], flows: found.flows, guarantee, resolve: options.resolveStoreEngine, fromFile: position.file },
     diagnostics,
   );
   const tests = readTests(top.get('tests'), found.flows, declarations, files);
@@ -141,10 +146,15 @@ async function readPipeline(
     deadLetter,
     ...settings,
     stores: [...stores.values()],
+    tables,
     formats: formats.specs,
     flows: found.flows,
     tests,
   };
+}
+
+function engineOf({ name, type, engine, engineAt }: TableSpec): Pick<StoreSpec, 'name' | 'type' | 'engine' | 'engineAt'> {
+  return { name, type, engine, ...(engineAt && { engineAt }) };
 }
 
 /** The top of the file, with what `xxxFile` keys name read in. */
@@ -153,6 +163,7 @@ async function withFileKeys(tree: MapNode, access: FileAccess): Promise<Fields<T
   for (const [section, without] of [
     ['kafka', ['client']],
     ['env', []],
+    ['serve', []],
   ] as const) {
     const entry = entries.get(section);
     if (entry) entries.set(section, { key: entry.key, value: await readFileKeys(entry.value, access, without) });

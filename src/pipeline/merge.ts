@@ -10,6 +10,7 @@ const SHORT_FORMS: Readonly<Record<string, { readonly scalar: string; readonly l
   'flows/*/from': { scalar: 'topic', list: 'topics' },
   'flows/*/to': { scalar: 'topic' },
   'topics/*': { scalar: 'topic' },
+  'tables/*': { scalar: 'topic' },
 };
 
 /** Keys of which a later file's one takes the place of the other. */

@@ -1,9 +1,10 @@
 import type { Expression, Position } from '../core/expression.js';
 import type { ErrorPolicy } from '../core/policy.js';
-import type { ProcessorDefinition } from '../core/processor.js';
+import type { JoinedStore, ProcessorDefinition } from '../core/processor.js';
 import type { StoreType } from '../core/store.js';
 import type { FormatSpec } from '../serdes/format-spec.js';
 import type { Partitioner, StartOffset } from '../topology/nodes.js';
+import type { ServeSettings } from './serve-settings.js';
 
 /** A pipeline file, loaded, merged, checked and with every default filled in. */
 export interface Pipeline {
@@ -20,7 +21,10 @@ export interface Pipeline {
   readonly commit: CommitSettings;
   /** Bound of clean cache entries over all stores of the process, in bytes. */
   readonly cacheBytes: number;
+  /** What the file says about the HTTP server of its process. */
+  readonly serve: ServeSettings | undefined;
   readonly stores: readonly StoreSpec[];
+  readonly tables: readonly TableSpec[];
   /** What formats say beyond their names, by the names that inputs, outputs and stores have. */
   readonly formats: ReadonlyMap<string, FormatSpec>;
   /** In the order of the file; a one-flow file has one, named `main`. */
@@ -35,8 +39,8 @@ export interface KafkaSettings {
   readonly brokers: string;
   readonly position: Position;
   readonly sasl: { readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'; readonly username: string; readonly password: string } | undefined;
-  /** undefined: plaintext; PEM texts, all optional. */
-  readonly tls: { readonly ca?: string; readonly cert?: string; readonly key?: string; readonly keyPassword?: string } | undefined;
+  /** undefined: plaintext. */
+  readonly tls: TlsSettings | undefined;
   /** Where schemas are; undefined: in files only. */
   readonly registry: RegistrySettings | undefined;
   /** librdkafka properties by name. */
@@ -45,10 +49,20 @@ export interface KafkaSettings {
   readonly transactionTimeoutMs: number;
 }
 
+/** PEM texts; without `ca`, the authorities that the system trusts. */
+export interface TlsSettings {
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+  readonly keyPassword?: string;
+}
+
 export interface RegistrySettings {
-  /** Without a slash at its end. */
+  /** http or https, without a slash at its end. */
   readonly url: string;
   readonly login: { readonly username: string; readonly password: string } | undefined;
+  /** Only with https; undefined: the system's authorities, and no certificate of our own. */
+  readonly tls: TlsSettings | undefined;
 }
 
 export interface BatchSettings {
@@ -87,6 +101,23 @@ export interface StoreSpec {
   readonly position: Position;
   /** Where `engine` is said; undefined where it is not. */
   readonly engineAt?: Position;
+}
+
+/** A store that a topic feeds and nobody else writes. */
+export interface TableSpec {
+  readonly name: string;
+  /** Every instance has all of it (S6). */
+  readonly global: boolean;
+  /** How its topic is read; that of a global table has no source in the flows. */
+  readonly input: TopicInput;
+  readonly type: 'key-value' | 'timestamped' | 'versioned';
+  /** Of a versioned one, in milliseconds. */
+  readonly historyMs: number | undefined;
+  readonly engine: string;
+  readonly standby: number;
+  readonly position: Position;
+  /** Where `engine` is said; undefined where it is not. */
+  readonly engineAt: Position | undefined;
 }
 
 export type ChangelogOptions = Readonly<Record<string, string>>;
@@ -133,15 +164,27 @@ export interface Step {
   /** Checked by the definition's schema; expressions compiled. */
   readonly options: unknown;
   readonly when: Expression | undefined;
-  readonly emit: 'batch' | 'update';
+  readonly emit: Emit;
   readonly onError: ErrorPolicy | undefined;
   /** Overrides of the step's own store, or the name of a declared one. */
   readonly store: string | Partial<StoreSpec> | undefined;
   /** Declared stores that the step may open. */
   readonly stores: readonly string[];
+  /** Only of `join`: the other side. */
+  readonly joined: JoinedStore | undefined;
   /** Only of `branch`: its arms, first match wins. */
   readonly arms: readonly Arm[] | undefined;
   readonly position: Position;
+}
+
+/** `batch`: one output per key and batch; `update`: one per input; a time: the latest of each key, once in so long (W5). */
+export type Emit = 'batch' | 'update' | EmitEvery;
+
+export interface EmitEvery {
+  /** At most one output of a key in so much stream time, in milliseconds. */
+  readonly everyMs: number;
+  /** What may wait in one task; the oldest leaves early beyond it. */
+  readonly maxBytes: number;
 }
 
 export interface Arm {

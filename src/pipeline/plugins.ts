@@ -27,10 +27,12 @@ export async function resolvePartitioner(specifier: string, fromFile: string, op
 export async function resolveStoreEngine(specifier: string, fromFile: string, options?: ImportOptions): Promise<StoreEngine> {
   const found = await importPlugin(specifier, fromFile, options);
   if (isStoreEngine(found.value)) return found.value;
-  throw notA('store engine', found, 'export an object { persistent, open({ store, directory }) }');
+  if (isEngineClass(found.value)) return new found.value();
+  throw notA('store engine', found, 'export an object { persistent, open({ store, directory }) }, or a class that makes one');
 }
 
-type ProcessorClass = new (options: unknown) => Processor;
+/** `static async = true` says what `async` of a definition does. */
+type ProcessorClass = (new (options: unknown) => Processor) & { readonly async?: boolean };
 
 function isProcessorClass(value: unknown): value is ProcessorClass {
   if (typeof value !== 'function' || typeof value.prototype !== 'object' || value.prototype === null) return false;
@@ -38,12 +40,17 @@ function isProcessorClass(value: unknown): value is ProcessorClass {
 }
 
 function definitionOf(Class: ProcessorClass): ProcessorDefinition {
-  return defineProcessor({ summary: `The class ${Class.name}.`, options: z.unknown(), create: (options) => new Class(options) });
+  const { async } = Class;
+  return defineProcessor({ summary: `The class ${Class.name}.`, options: z.unknown(), ...(async && { async }), create: (options) => new Class(options) });
 }
 
 function isStoreEngine(value: unknown): value is StoreEngine {
   if (typeof value !== 'object' || value === null) return false;
   return ('open' in value && typeof value.open === 'function') || ('openTask' in value && typeof value.openTask === 'function');
+}
+
+function isEngineClass(value: unknown): value is new () => StoreEngine {
+  return typeof value === 'function' && isStoreEngine(value.prototype);
 }
 
 function notA(kind: string, { specifier, value }: PluginExport, fix: string): ConfigError {

@@ -1,6 +1,7 @@
 import { REGISTRY_KEYS } from './keys.js';
 import type { RegistrySettings } from './model.js';
 import type { Reader } from './reader.js';
+import { readTls } from './tls-settings.js';
 import { positionOf, type TreeNode } from './tree.js';
 
 /** `kafka.registry`: a URL, or a map. No message shows the password, or what stands in the URL. */
@@ -8,7 +9,7 @@ export function readRegistry(node: TreeNode | undefined, reader: Reader): Regist
   if (node === undefined) return undefined;
   if (node.kind !== 'map') {
     const url = readUrl(node, reader);
-    return url === undefined ? undefined : { url, login: undefined };
+    return url === undefined ? undefined : { url, login: undefined, tls: undefined };
   }
   const fields = reader.fields(node, REGISTRY_KEYS, 'registry');
   const url = readUrl(fields?.get('url'), reader);
@@ -18,8 +19,11 @@ export function readRegistry(node: TreeNode | undefined, reader: Reader): Regist
     const missing = username === undefined ? 'username' : 'password';
     return reader.diagnostics.error(positionOf(node), 'schema/required', `"${missing}" is missing: a login has both`);
   }
+  const tls = readTls(fields?.get('tls'), reader);
   if (url === undefined) return undefined;
-  return { url, login: username === undefined || password === undefined ? undefined : { username, password } };
+  if (tls !== undefined && fields !== undefined && url.startsWith('http:'))
+    return reader.diagnostics.error(fields.keyPosition('tls'), 'kafka/registry', '"tls" means nothing with http://', 'write https://, or remove "tls"');
+  return { url, login: username === undefined || password === undefined ? undefined : { username, password }, tls };
 }
 
 function readUrl(node: TreeNode | undefined, reader: Reader): string | undefined {
@@ -30,5 +34,5 @@ function readUrl(node: TreeNode | undefined, reader: Reader): string | undefined
   if (url === undefined || !/^https?:$/.test(url.protocol)) return refuse('the schema registry is a URL such as http://localhost:8081');
   if (url.username !== '' || url.password !== '') return refuse('a login stands beside the URL, not in it', 'registry: { url, username, passwordFile }');
   if (url.search !== '' || url.hash !== '') return refuse('the URL of a schema registry ends with its path');
-  return text.replace(/\/+$/, '');
+  return text.replace(/^https?:/i, (scheme) => scheme.toLowerCase()).replace(/\/+$/, '');
 }

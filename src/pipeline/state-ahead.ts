@@ -1,8 +1,9 @@
 import type { Flow, Step } from './model.js';
 
-/** Whether a step keeps or opens a store. */
-export function isStateful({ definition, store, stores }: Step): boolean {
-  return definition.store !== undefined || Object.keys(definition.stores ?? {}).length > 0 || store !== undefined || stores.length > 0;
+/** Whether a step keeps or opens a store, so that records with equal keys have to meet in its task; a global table is everywhere. */
+export function isStateful({ definition, store, stores, emit, joined }: Step): boolean {
+  if (typeof emit === 'object' || store !== undefined || stores.length > 0) return true;
+  return definition.store !== undefined || Object.keys(definition.stores ?? {}).length > 0 || joined?.global === false;
 }
 
 /** Tells whether records on the way into it meet state before their key changes again. */

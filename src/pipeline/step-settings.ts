@@ -1,12 +1,17 @@
+import { z } from 'zod';
 import { didYouMean } from '../core/closest.js';
 import type { Expression } from '../core/expression.js';
 import type { ProcessorDefinition } from '../core/processor.js';
 import { checkName, type StepsReading } from './declarations.js';
+import { readEmit } from './emit-setting.js';
 import { type KeyTable, reportNotYet, reportUnknownKey } from './fields.js';
 import { STEP_KEYS } from './keys.js';
 import type { Step } from './model.js';
 import { readStore } from './store-specs.js';
-import { type Entry, isNull, type MapNode, positionOf, type TreeNode } from './tree.js';
+import { type Entry, isNull, type MapNode, positionOf, type ScalarNode, type TreeNode } from './tree.js';
+
+/** Settings that are options of some operations, and mean nothing on others. */
+const OPTIONS: readonly string[] = ['as', 'kind', 'by'];
 
 /** The siblings of a step's operation. */
 export class StepSettings {
@@ -26,6 +31,13 @@ export class StepSettings {
     return isNull(value) ? undefined : value;
   }
 
+  /** The operation's own value and the settings that are its options, as one map. */
+  withOptions(key: ScalarNode, value: TreeNode): MapNode {
+    const { source, start, end } = key;
+    const options = [...this.entries].filter(([name]) => this.isOption(name));
+    return { kind: 'map', flow: false, source, start, end, entries: new Map([[this.operation, { key, value }], ...options]) };
+  }
+
   name(): string | undefined {
     const node = this.get('name');
     return node && checkName(this.reading.reader.text(node, 'name'), 'the name of a step', positionOf(node), this.reading.reader);
@@ -37,11 +49,7 @@ export class StepSettings {
   }
 
   emit(): Step['emit'] {
-    const node = this.get('emit');
-    const later = node?.kind === 'scalar' && /^(?:final|\d+(?:ms|s|m|h|d))$/.test(node.text) ? node.text : undefined;
-    if (node && later !== undefined) this.reading.reader.notYet(`emit: ${later}`, positionOf(node), 'emit');
-    else return this.reading.reader.word(node, 'emit', ['batch', 'update']) ?? 'batch';
-    return 'batch';
+    return readEmit(this.get('emit'), this.reading.reader);
   }
 
   store(): Step['store'] {
@@ -84,8 +92,14 @@ export class StepSettings {
     return false;
   }
 
+  private isOption(key: string): boolean {
+    const { beside, options } = this.definition ?? {};
+    return beside === true && options instanceof z.ZodObject && Object.hasOwn(options.shape, key);
+  }
+
   /** Whether the operation takes this setting; one that could not be loaded takes all. */
   private applies(key: string): boolean {
+    if (OPTIONS.includes(key)) return this.definition === undefined || this.isOption(key);
     if (key === 'with' || key === 'stores') return this.operation === 'use';
     if (this.definition === undefined || (key !== 'if' && key !== 'emit' && key !== 'store')) return true;
     if (this.operation !== 'use') return this.definition.settings?.includes(key) ?? false;

@@ -29,6 +29,7 @@ export function storesOf(step: Step, id: string, keyFormat: () => string): StepS
     if (!step.stores.includes(alias)) imply(alias, `${id}-${alias}`, shape);
   }
   for (const name of step.stores) connected[name] = name;
+  if (step.joined) connected[step.joined.name] = step.joined.name;
   return { connected, implied };
 }
 
@@ -45,5 +46,27 @@ function storeFrom(name: string, shape: StoreShape, given: Partial<StoreSpec> | 
     value: given?.value ?? shape.value ?? 'json',
     changelog: given?.changelog ?? {},
     standby: given?.standby ?? 0,
+  };
+}
+
+/** Engines that a step's store may have without the outputs that wait having it too: they are not values of the step. */
+const BUILT_IN = ['leveldb', 'memory'];
+
+export function waitingStoreName(id: string): string {
+  return `${id}-emit`;
+}
+
+/** The store in which the outputs of a step wait (W5); kept, copied and restored as the step's own is. */
+export function waitingStore(step: Step, id: string, declared: readonly StoreSpec[]): ImpliedStore {
+  const own = typeof step.store === 'string' ? declared.find(({ name }) => name === step.store) : step.store;
+  const engine = own?.engine ?? step.definition.store?.engine ?? 'leveldb';
+  return {
+    name: waitingStoreName(id),
+    type: 'key-value',
+    engine: BUILT_IN.includes(engine) ? engine : 'leveldb',
+    key: 'bytes',
+    value: 'bytes',
+    changelog: own?.changelog === false ? false : {},
+    standby: own?.standby ?? 0,
   };
 }

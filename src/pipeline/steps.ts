@@ -6,6 +6,7 @@ import { readArms } from './branch-arms.js';
 import type { StepsReading } from './declarations.js';
 import { readErrorPolicy } from './error-policy.js';
 import { reportUnknownKey } from './fields.js';
+import { readJoined } from './join-target.js';
 import { LATER_OPERATIONS, STEP_KEYS } from './keys.js';
 import type { Step } from './model.js';
 import { readOptions } from './options.js';
@@ -103,6 +104,7 @@ async function readKnownStep(operation: Operation, map: MapNode | undefined, rea
   const definition = operation.name === 'use' ? await loadPlugin(operation, reading) : reading.processors.get(operation.name);
   const settings = new StepSettings(map, operation.name, definition, reading);
   const name = settings.name();
+  const joined = operation.name === 'join' ? readJoined(operation.value, map, reading) : undefined;
   const arms = operation.name === 'branch' ? await readArms(operation.value, reading, (steps) => readSteps(steps, reading)) : undefined;
   const options = arms !== undefined || definition === undefined ? undefined : await checkedOptions(operation, definition, settings, reading);
   const step = {
@@ -113,6 +115,7 @@ async function readKnownStep(operation: Operation, map: MapNode | undefined, rea
     onError: readErrorPolicy(settings.get('onError'), reading.onError.final, reading.deadLetter, reader),
     store: settings.store(),
     stores: settings.stores(),
+    joined,
     arms,
     position,
   };
@@ -139,6 +142,14 @@ function checkedOptions(
   { reader, expressions }: StepsReading,
 ): Promise<{ value: unknown } | undefined> {
   const position = positionOf(operation.key);
+  if (definition.beside)
+    return readOptions(settings.withOptions(operation.key, operation.value), definition.options, {
+      literal: false,
+      reader,
+      expressions,
+      operation: operation.name,
+      position,
+    });
   if (operation.name !== 'use')
     return readOptions(operation.value, definition.options, { literal: false, reader, expressions, operation: operation.name, position });
   const specifier = operation.value.kind === 'scalar' ? operation.value.text : 'use';

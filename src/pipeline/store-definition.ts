@@ -1,4 +1,5 @@
 import type { ChangelogDefinition, StoreDefinition } from '../core/store.js';
+import type { TableSpec } from './model.js';
 import type { ImpliedStore } from './step-stores.js';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -13,11 +14,22 @@ export function storeDefinition(application: string, store: ImpliedStore): Store
   return { ...definition, changelog: changelog === false ? undefined : changelogOf(application, store, changelog) };
 }
 
-/** S3: compacted; what the file says wins. */
+/** A local table as the topology knows it: its topic is its changelog (S5). */
+export function tableDefinition({ name, type, historyMs, engine, standby, input: { topic, key, value } }: TableSpec): StoreDefinition {
+  return { name, type, ...(historyMs !== undefined && { historyMs }), engine, key, value, standby, changelog: { topic, config: {} }, table: true };
+}
+
+/** S3: compacted, and times are those that stores give their records; what the file says wins. */
 function changelogOf(application: string, store: ImpliedStore, options: ChangelogDefinition['config']): ChangelogDefinition {
   return {
     topic: `${application}-${store.name}-changelog`,
-    config: { 'cleanup.policy': 'compact', 'delete.retention.ms': String(DELETE_RETENTION_MS), ...configOf(store), ...options },
+    config: {
+      'cleanup.policy': 'compact',
+      'message.timestamp.type': 'CreateTime',
+      'delete.retention.ms': String(DELETE_RETENTION_MS),
+      ...configOf(store),
+      ...options,
+    },
   };
 }
 

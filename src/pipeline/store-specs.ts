@@ -11,7 +11,7 @@ import { isNull, positionOf, type TreeNode } from './tree.js';
 
 const ENGINES = ['leveldb', 'memory'] as const;
 /** A group has more instances than this nowhere. */
-const MOST_COPIES = 1000;
+export const MOST_COPIES = 1000;
 
 /** `stores:` by name; formats default to string and json (S2, S15). */
 export function readStores(node: TreeNode | undefined, formats: FormatTable, reader: Reader): Map<string, StoreSpec> {
@@ -54,7 +54,7 @@ function defined(settings: object): Partial<StoreSpec> {
 }
 
 /** A plugin's file becomes a path from the root, since the pipeline file it stands in is not known later. */
-function readEngine(node: TreeNode | undefined, reader: Reader): string | undefined {
+export function readEngine(node: TreeNode | undefined, reader: Reader): string | undefined {
   const engine = reader.text(node, 'engine');
   if (node === undefined || engine === undefined) return undefined;
   if (/^\.{0,2}\//.test(engine)) return resolve(dirname(node.source.file), engine);

@@ -26,13 +26,15 @@ class TestsBlock {
     private readonly declarations: Declarations,
     private readonly files: readonly string[],
   ) {
-    this.inputs = new Map(flows.flatMap(({ from }) => from.flatMap((input) => (input.kind === 'topic' ? [[input.topic, input] as const] : []))));
+    const tables = [...declarations.tables.values()];
+    const inputs = [...flows.flatMap(({ from }) => from), ...tables.map(({ input }) => input)];
+    this.inputs = new Map(inputs.flatMap((input) => (input.kind === 'topic' ? [[input.topic, input] as const] : [])));
     const written = flows.flatMap((flow) => allOutputs(flow).flatMap(topicsOf));
     this.outputs = new Set(declarations.deadLetter === undefined ? written : [...written, declarations.deadLetter]);
     const steps = flows.flatMap(({ name, steps: list }) => allSteps(list).map((step) => ({ flow: name, step })));
     const implied = steps.filter(({ step }) => step.definition.store !== undefined).map(({ flow, step }) => `${flow}-${step.id}`);
     const open = steps.some(({ step }) => step.definition.stores !== undefined);
-    this.stores = open ? undefined : new Set([...declarations.stores.keys(), ...implied]);
+    this.stores = open ? undefined : new Set([...declarations.stores.keys(), ...declarations.tables.keys(), ...implied]);
   }
 
   test(node: TreeNode): PipelineTest | undefined {

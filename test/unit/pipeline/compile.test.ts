@@ -157,13 +157,13 @@ describe('changelogs', () => {
 
   test('each store has one, compacted and with tombstones for 7 days, over which the file’s options win (S3, S4)', async () => {
     const { stores } = await topologyOf(`${text}${steps}`);
-    const config = { 'cleanup.policy': 'compact', 'delete.retention.ms': '604800000' };
+    const config = { 'cleanup.policy': 'compact', 'message.timestamp.type': 'CreateTime', 'delete.retention.ms': '604800000' };
     const changelogs = [...stores.values()].map(({ name, changelog, standby }) => ({ name, changelog, standby }));
     expect(changelogs).toEqual([
       { name: 'kept', changelog: undefined, standby: 0 },
       {
         name: 'copied',
-        changelog: { topic: 'app-copied-changelog', config: { 'cleanup.policy': 'compact', 'delete.retention.ms': '1000', 'min.insync.replicas': '2' } },
+        changelog: { topic: 'app-copied-changelog', config: { ...config, 'delete.retention.ms': '1000', 'min.insync.replicas': '2' } },
         standby: 2,
       },
       { name: 'main-count', changelog: { topic: 'app-main-count-changelog', config }, standby: 0 },

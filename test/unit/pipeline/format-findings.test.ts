@@ -104,8 +104,25 @@ describe('formats in a pipeline file', () => {
     ],
     ['{ brokers: h:1, registry: { url: "http://r", username: a } }', '2:34: error schema/required: "password" is missing: a login has both'],
     ['{ brokers: h:1, registry: { username: a, password: b } }', '2:34: error schema/required: "url" is missing: http:// or https://, host and port'],
+    [
+      '{ brokers: h:1, registry: { url: "http://r", tls: { ca: PEM } } }',
+      '2:53: error kafka/registry: "tls" means nothing with http://\n  fix: write https://, or remove "tls"',
+    ],
+    ['{ brokers: h:1, registry: { url: "https://r", tls: { kee: x } } }', '2:61: error schema/unknown-key: unknown key "kee"; did you mean "key"?'],
   ])('kafka: %s', async (kafka, expected) => {
     expect((await load(withFormat('json', kafka))).said).toEqual([expected]);
+  });
+
+  it('takes a registry’s certificates from files, and its login beside them', async () => {
+    const settings = async (registry: string) => (await load(withFormat('json', `{ brokers: h:1, registry: ${registry} }`))).pipeline?.kafka.registry;
+    writeFileSync(join(folder, 'ca.pem'), 'PEM\n');
+    expect(await settings('{ url: "HTTPS://r/", username: a, password: b, tls: { caFile: ./ca.pem, keyPassword: c } }')).toEqual({
+      url: 'https://r',
+      login: { username: 'a', password: 'b' },
+      tls: { ca: 'PEM', keyPassword: 'c' },
+    });
+    expect(await settings('{ url: "https://r", tls: true }')).toEqual({ url: 'https://r', login: undefined, tls: {} });
+    expect(await settings('"https://r"')).toEqual({ url: 'https://r', login: undefined, tls: undefined });
   });
 
   it('refuses a registry’s format in a store, and a route without a subject', async () => {

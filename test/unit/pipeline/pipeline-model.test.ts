@@ -18,6 +18,7 @@ describe('a file becomes a pipeline', () => {
       commit: { intervalMs: 0, flushMs: 1000, maxBufferedBytes: 64_000_000 },
       cacheBytes: 64_000_000,
       stores: [],
+      tables: [],
       tests: [],
     });
     expect(pipeline.flows).toMatchObject([
@@ -25,7 +26,18 @@ describe('a file becomes a pipeline', () => {
         name: 'main',
         from: [{ kind: 'topic', topic: 'orders', key: 'string', value: 'json', start: 'earliest', timestamp: 'record' }],
         steps: [
-          { operation: 'count', id: 'count', options: {}, when: undefined, emit: 'batch', onError: undefined, store: undefined, stores: [], arms: undefined },
+          {
+            operation: 'count',
+            id: 'count',
+            options: {},
+            when: undefined,
+            emit: 'batch',
+            onError: undefined,
+            store: undefined,
+            stores: [],
+            joined: undefined,
+            arms: undefined,
+          },
         ],
         to: [{ to: { topic: 'out' }, key: undefined, value: undefined, partitioner: 'murmur2' }],
       },

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { ConfigError } from '../../../src/core/errors.js';
-import type { StoreEngine } from '../../../src/core/store.js';
+import type { SingleStoreEngine, StoreEngine } from '../../../src/core/store.js';
 import { formatDiagnostic } from '../../../src/pipeline/diagnostics.js';
 import { loadPipeline } from '../../../src/pipeline/load.js';
 import { check, processors, sound, withSteps } from './loading.js';
@@ -172,7 +172,7 @@ describe('guarantee: exactly-once', () => {
 });
 
 describe('engines of plugins', () => {
-  const separate: StoreEngine = { persistent: true, open: () => Promise.reject(new Error('not opened here')) };
+  const separate: SingleStoreEngine = { persistent: true, open: () => Promise.reject(new Error('not opened here')) };
   const together: StoreEngine = { persistent: true, openTask: () => Promise.reject(new Error('not opened here')) };
   const engines = new Map<string, StoreEngine>([
     ['pkg#separate', separate],
