@@ -574,6 +574,7 @@ typedef struct {
   rd_kafka_message_t **messages;
   int count;
   int32_t *part_of; /* by message; -1 for an event */
+  bool *headed;     /* by message: it has headers; librdkafka parses anew each time it says that there are none */
   part *parts;
   int part_count;
   int records;
@@ -655,7 +656,9 @@ static bool count_messages(tally *tally) {
     tally->parts[last].count++;
     tally->records++;
     tally->body += (message->key == NULL ? 0 : message->key_len) + (message->payload == NULL ? 0 : message->len);
-    tally->rest += headers_size(message);
+    size_t headers = headers_size(message);
+    tally->headed[i] = headers > 0;
+    tally->rest += headers;
   }
   for (int i = 0, next = 0; i < tally->part_count; next += tally->parts[i++].count) tally->parts[i].next = next;
   return true;
@@ -717,7 +720,7 @@ static int32_t put_headers(columns *c, const rd_kafka_message_t *message) {
   return position;
 }
 
-static void put_record(columns *c, int32_t i, const rd_kafka_message_t *message) {
+static void put_record(columns *c, int32_t i, const rd_kafka_message_t *message, bool headed) {
   rd_kafka_timestamp_type_t type;
   int64_t timestamp = kafka.message_timestamp(message, &type);
   c->offsets[i] = (double)message->offset;
@@ -726,7 +729,7 @@ static void put_record(columns *c, int32_t i, const rd_kafka_message_t *message)
   c->value_len[i] = message->payload == NULL ? -1 : (int32_t)message->len;
   c->key_pos[i] = put_bytes(c, message->key, message->key == NULL ? 0 : message->key_len);
   put_bytes(c, message->payload, message->payload == NULL ? 0 : message->len);
-  c->header_pos[i] = put_headers(c, message);
+  c->header_pos[i] = headed ? put_headers(c, message) : -1;
 }
 
 static void put_event(columns *c, int32_t i, const rd_kafka_message_t *message) {
@@ -754,14 +757,15 @@ static void put_all(columns *c, tally *t) {
   }
   for (int i = 0, event = 0; i < t->count; i++) {
     if (t->part_of[i] < 0) put_event(c, event++, t->messages[i]);
-    else put_record(c, t->parts[t->part_of[i]].next++, t->messages[i]);
+    else put_record(c, t->parts[t->part_of[i]].next++, t->messages[i], t->headed[i]);
   }
 }
 
 /* Packs the messages of a read into one buffer, or fails the call. */
 static void pack(read_call *read, tally *tally) {
   tally->part_of = malloc(tally->count * sizeof *tally->part_of);
-  if (tally->part_of == NULL || !count_messages(tally)) {
+  tally->headed = malloc(tally->count * sizeof *tally->headed);
+  if (tally->part_of == NULL || tally->headed == NULL || !count_messages(tally)) {
     call_fail(&read->call, RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE, "out of memory for what was read");
     return;
   }
@@ -793,6 +797,7 @@ static void read_run(call *call) {
   for (int i = 0; i < tally.count; i++) kafka.message_destroy(tally.messages[i]);
   free(tally.messages);
   free(tally.part_of);
+  free(tally.headed);
   free(tally.parts);
 }
 

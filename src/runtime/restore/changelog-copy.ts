@@ -3,16 +3,18 @@ import type { Clock } from '../../core/clock.js';
 import { OffsetOutOfRangeError, RetriableError, StoreError } from '../../core/errors.js';
 import type { Logger } from '../../core/logger.js';
 import type { RawBatch } from '../../core/raw-batch.js';
-import { type LogEnd, partitionKey, type TopicAdmin, type TopicPartition } from '../../core/transport.js';
+import { type CommittedOffset, type LogEnd, partitionKey, type TopicAdmin, type TopicPartition } from '../../core/transport.js';
 import type { EngineMetrics } from '../metrics.js';
 import type { RowsOfChangelog } from '../stores/store-kind.js';
+import type { RecordTimes } from '../tables/record-times.js';
 import type { ChangelogReader, ChangelogTaker } from './changelog-reader.js';
 import { Chunk } from './chunk.js';
 import type { SharedStorage } from './shared-storage.js';
 import { REBUILD_REASONS, type RebuildReason, startingPoint } from './starting-point.js';
 
-/** What is read is written at the latest after so long. */
-const WRITE_EVERY_MS = 1_000;
+/** What is read is written at the latest after so long. A restore writes a key once for all its records since: seldom is fast. */
+const RESTORE_WRITES_EVERY_MS = 2_000;
+const STANDBY_WRITES_EVERY_MS = 1_000;
 /** A copy that is at the end says so on disk once in a while: a position grows too old by not being renewed. */
 const RENEW_EVERY_MS = 10 * 60_000;
 /** How often in a row a changelog may lose what is being read. */
@@ -26,6 +28,8 @@ export interface Changelog extends TopicPartition {
   readonly deleteRetentionMs?: number | undefined;
   /** How its records become the store's rows; undefined where they are the rows. */
   readonly rows?: RowsOfChangelog | undefined;
+  /** Of a table: its topic is an input too, and what lies beyond the offset from which that is processed is left to it (S5). */
+  readonly table?: { readonly times: RecordTimes /** That offset; undefined: what the group has committed. */; readonly upTo?: number | undefined } | undefined;
 }
 
 /** What all copies of a process are given alike. */
@@ -36,6 +40,10 @@ export interface CopySurroundings {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: EngineMetrics;
+  /** What is read is written at the latest after so long, in milliseconds; two seconds, of standbys one, unless told, 0: as soon as nothing is being written. */
+  readonly writeEveryMs?: number | undefined;
+  /** What the group has committed; needed where tables are followed. */
+  readonly committed?: ((partitions: readonly TopicPartition[]) => Promise<CommittedOffset[]>) | undefined;
 }
 
 export interface CopyEvents {
@@ -49,8 +57,9 @@ const SEVEN_DAYS_MS = 7 * 86_400_000;
 
 type PassEnd = 'reached' | 'stopped' | Extract<RebuildReason, 'out-of-range' | 'other-topic'>;
 
-/** The end of the log at a moment, in epoch milliseconds. */
+/** Up to where to copy, as of a moment in epoch milliseconds: the end of the log, of a table perhaps less. */
 interface Mark extends LogEnd {
+  readonly logEnd: number;
   readonly asked: number;
 }
 
@@ -69,6 +78,8 @@ export class ChangelogCopy implements ChangelogTaker {
   private writing: Promise<void> | undefined;
   private stopping = false;
   private atEnd = false;
+  /** The reader gives it records; a copy of a table has none at the committed offset. */
+  private reading = false;
   private settle: ((end: PassEnd, error?: unknown) => void) | undefined;
   /** The pass is over, as soon as no write is under way. */
   private over: (() => void) | undefined;
@@ -110,13 +121,17 @@ export class ChangelogCopy implements ChangelogTaker {
     this.advance();
   }
 
-  /** Newer knowledge of the log's end, asked for at a moment in epoch milliseconds: dates the position, and tells another topic of the same name. */
-  learn(end: LogEnd, asked: number): void {
+  /**
+   * Newer knowledge of the log's end, asked for at a moment in epoch milliseconds: dates the position, and tells another topic
+   * of the same name. `upTo` is what the group had committed then, of a table.
+   */
+  learn(end: LogEnd, asked: number, upTo = this.mark?.offset): void {
     if (this.mark === undefined || this.settle === undefined) return;
     if (differ(end.topicId, this.mark.topicId)) {
       this.end('other-topic');
     } else {
-      this.mark = { ...end, asked };
+      this.mark = this.markOf(end, asked, upTo);
+      this.readOn();
       this.advance();
     }
   }
@@ -127,18 +142,45 @@ export class ChangelogCopy implements ChangelogTaker {
 
   take(raw: RawBatch): void {
     if (this.chunk.records === 0) this.chunkSince = performance.now();
-    this.chunk.add(raw);
-    this.position = raw.offsetAt(raw.length - 1) + 1;
+    const end = this.endWithin(raw);
+    this.chunk.add(raw, end);
+    this.position = end < raw.length ? (this.mark?.offset ?? 0) : raw.offsetAt(raw.length - 1) + 1;
   }
 
   turn(position: number | undefined): void {
-    if (position !== undefined && position > this.position) this.position = position;
+    if (position !== undefined && position > this.position) this.position = Math.min(position, this.bound);
+    if (this.endless && this.position >= this.bound) this.pause();
     this.advance();
   }
 
   failed(error: unknown): void {
     if (error instanceof OffsetOutOfRangeError) this.end('out-of-range');
     else this.end('stopped', error);
+  }
+
+  /** Offset that is not passed. */
+  private get bound(): number {
+    return this.changelog.table === undefined ? Number.POSITIVE_INFINITY : (this.mark?.offset ?? 0);
+  }
+
+  /** Index of the first record that is not to be taken. */
+  private endWithin(raw: RawBatch): number {
+    const { bound } = this;
+    let end = raw.length;
+    while (end > 0 && raw.offsetAt(end - 1) >= bound) end--;
+    return end;
+  }
+
+  private readOn(): void {
+    if (this.reading || this.stopping || this.settle === undefined || this.position >= this.bound) return;
+    const { topic, partition } = this.changelog;
+    this.reading = true;
+    this.surroundings.reader.add({ topic, partition, offset: this.position }, this);
+  }
+
+  private pause(): void {
+    this.reading = false;
+    this.surroundings.reader.remove(this);
   }
 
   /** Finds where to begin, and empties the store when what it holds cannot be trusted; undefined when stopped. */
@@ -149,7 +191,7 @@ export class ChangelogCopy implements ChangelogTaker {
     const marks = mark && (await this.ask(() => surroundings.reader.watermarks(changelog)));
     if (mark === undefined || marks === undefined) return undefined;
     const stored = await storage.position(changelog);
-    const start = startingPoint(stored, { low: marks.low, end: mark.offset, topicId: mark.topicId, asked: mark.asked, deleteRetentionMs });
+    const start = startingPoint(stored, { low: marks.low, end: mark.offset, logEnd: mark.logEnd, topicId: mark.topicId, asked: mark.asked, deleteRetentionMs });
     const unknown = stored === undefined && !(await storage.isEmpty(store)) ? 'no-position' : undefined;
     const reason = distrusted ?? start.rebuild ?? unknown;
     if (reason !== undefined) {
@@ -179,8 +221,8 @@ export class ChangelogCopy implements ChangelogTaker {
         else reject(error);
       };
     });
-    const { topic, partition } = this.changelog;
-    if (this.endless || this.position < mark.offset) this.surroundings.reader.add({ topic, partition, offset: this.position }, this);
+    this.reading = false;
+    if (this.endless || this.position < mark.offset) this.readOn();
     this.advance();
     return ended;
   }
@@ -191,7 +233,8 @@ export class ChangelogCopy implements ChangelogTaker {
     if (this.writing !== undefined || this.settle === undefined || mark === undefined) return;
     const atEnd = this.position >= mark.offset;
     const end = this.stopping ? 'stopped' : atEnd && !this.endless ? 'reached' : undefined;
-    const due = chunk.bytes >= this.surroundings.reader.chunkBytes || (chunk.records > 0 && performance.now() - this.chunkSince >= WRITE_EVERY_MS);
+    const { reader, writeEveryMs = this.endless ? STANDBY_WRITES_EVERY_MS : RESTORE_WRITES_EVERY_MS } = this.surroundings;
+    const due = chunk.bytes >= reader.chunkBytes || (chunk.records > 0 && performance.now() - this.chunkSince >= writeEveryMs);
     const renew = atEnd && mark.asked - this.time >= RENEW_EVERY_MS;
     if (end === undefined && !due && !renew) return;
     this.writing = this.write(mark, atEnd).then(
@@ -232,7 +275,7 @@ export class ChangelogCopy implements ChangelogTaker {
   }
 
   private emptyChunk(): Chunk {
-    return new Chunk(this.changelog.rows?.everyRecord);
+    return new Chunk(this.changelog.rows?.everyRecord || this.storage.takesEveryRecord(this.changelog), this.changelog.table?.times);
   }
 
   /** Whether the topic is another one than that which was read. */
@@ -249,7 +292,19 @@ export class ChangelogCopy implements ChangelogTaker {
     if (ends === undefined) return undefined;
     const [end] = ends;
     if (end === undefined) throw new Error(`no log end was told for ${partitionKey(this.changelog)}`);
-    return { ...end, asked };
+    const upTo = this.changelog.table && (this.changelog.table.upTo ?? (await this.ask(() => this.askCommitted())));
+    return this.stopping ? undefined : this.markOf(end, asked, upTo);
+  }
+
+  /** 0 where the group has committed nothing: then nothing is copied. */
+  private async askCommitted(): Promise<number> {
+    const [offset] = (await this.surroundings.committed?.([this.changelog])) ?? [];
+    return offset?.offset ?? 0;
+  }
+
+  private markOf(end: LogEnd, asked: number, upTo: number | undefined): Mark {
+    const offset = this.changelog.table === undefined || upTo === undefined ? end.offset : Math.min(end.offset, upTo);
+    return { ...end, offset, logEnd: end.offset, asked };
   }
 
   /** Asks until there is an answer; undefined when stopped (E3). */

@@ -1,81 +1,96 @@
-import { bytesOfLatin1, latin1Of } from '../../core/latin1.js';
 import type { RawBatch } from '../../core/raw-batch.js';
 import type { Serde } from '../../core/serde.js';
 import type { ChangelogRecord } from '../stores/store-kind.js';
+import type { RecordTimes } from '../tables/record-times.js';
+import { hashOf, KeptRecords, SIDE_BY_SIDE } from './kept-records.js';
 
-/** More than any read gives. */
-const SPAN = 65_536;
-/** Beside its key and value a record in memory needs about so many bytes. */
-const RECORD_BYTES = 64;
-
-/** Stores know their keys by one character a byte. */
-const NAMES: Serde<string> = {
-  format: 'latin1',
-  serialize: bytesOfLatin1,
-  deserialize: (bytes) => latin1Of(bytes),
-  deserializeAt: latin1Of,
-};
-
-/** Values are copied: a view would keep all that was read with it in memory as long as the store has the value. */
-const COPIES: Serde<Buffer> = {
-  format: 'copy',
-  serialize: (value) => value,
-  deserialize: (bytes) => copyOf(bytes, 0, bytes.length),
-  deserializeAt: copyOf,
-};
-
-function copyOf(bytes: Buffer, start: number, end: number): Buffer {
-  const copy = Buffer.allocUnsafe(end - start);
-  bytes.copy(copy, 0, start, end);
-  return copy;
-}
+const hashes = new Int32Array(SIDE_BY_SIDE);
 
 /**
- * Consecutive records of a changelog on their way to a store. Of each key only the last record is kept in mind, as a
- * number, so that a record costs one look-up and no object; the batches stay in memory until the chunk is written.
+ * Consecutive records of a changelog on their way to a store. Of each key only the last record is kept, as a copy of its
+ * bytes: what was read can go at once, and a chunk grows with the keys in it, not with the records that passed.
  */
 export class Chunk {
   records = 0;
-  /** Of keys and values. */
+  /** Of the keys and values of all records. */
   payload = 0;
   /** Records without a key. */
   skipped = 0;
-  private readonly batches: RawBatch[] = [];
-  private readonly latest = new Map<string, number>();
-  /** Keys and places of all records, where each counts. */
-  private readonly every: [string, number][] = [];
+  private readonly kept = new KeptRecords();
+  /** Of the key of the record in hand, and where that is kept. */
+  private hash = 0;
+  private place = 0;
 
-  constructor(private readonly everyRecord = false) {}
+  constructor(
+    private readonly everyRecord = false,
+    /** The times of the records, by which some are left out; undefined: all count, with the times they have. */
+    private readonly times?: RecordTimes,
+  ) {}
 
   /** What the chunk holds in memory, about. */
   get bytes(): number {
-    return this.payload + this.records * RECORD_BYTES;
+    return this.kept.bytes;
   }
 
-  add(raw: RawBatch): void {
-    const { latest } = this;
-    const { length } = raw;
-    const first = (this.batches.push(raw) - 1) * SPAN;
-    for (let i = 0; i < length; i++) {
-      const name = raw.readKey(i, NAMES);
-      if (name === null) this.skipped++;
-      else if (this.everyRecord) this.every.push([name, first + i]);
-      else latest.set(name, first + i);
+  /** Takes the records below index `end`. */
+  add(raw: RawBatch, end = raw.length): void {
+    for (let from = 0; from < end; from += SIDE_BY_SIDE) this.addSome(raw, from, Math.min(from + SIDE_BY_SIDE, end));
+    this.records += end;
+    this.payload += end === raw.length ? raw.bytes : Math.ceil((raw.bytes * end) / raw.length);
+  }
+
+  private addSome(raw: RawBatch, from: number, to: number): void {
+    const { times } = this;
+    if (!this.everyRecord) {
+      for (let i = from; i < to; i++) hashes[i - from] = raw.readKey(i, HASH) ?? 0;
+      this.kept.approach(hashes, to - from);
     }
-    this.records += length;
-    this.payload += raw.bytes;
+    for (let i = from; i < to; i++) {
+      const time = times === undefined ? raw.timestampAt(i) : times(raw, i);
+      if (time === undefined) continue;
+      this.hash = hashes[i - from] as number;
+      if (raw.readKey(i, this.keys) === null) {
+        this.skipped++;
+        continue;
+      }
+      if (raw.readValue(i, this.values) === null) this.kept.putNull(this.place);
+      this.kept.date(this.place, time);
+    }
   }
 
   /** The last record of each key, or every one, at most `max` at a time. */
   *portions(max: number): Generator<ChangelogRecord[]> {
-    let records: ChangelogRecord[] = [];
-    for (const [key, where] of this.everyRecord ? this.every : this.latest) {
-      const batch = this.batches[Math.floor(where / SPAN)] as RawBatch;
-      const index = where % SPAN;
-      if (records.push({ key, value: batch.readValue(index, COPIES), timestamp: batch.timestampAt(index) }) < max) continue;
+    const { kept } = this;
+    for (let from = 0; from < kept.length; from += max) {
+      const records: ChangelogRecord[] = [];
+      for (let place = from, end = Math.min(from + max, kept.length); place < end; place++) records.push(kept.at(place));
       yield records;
-      records = [];
     }
-    if (records.length > 0) yield records;
   }
+
+  /** Takes bytes where they lie: a batch then makes neither a Buffer nor a string of them. */
+  private readonly keys = reading((bytes, start, end) => {
+    this.place = this.everyRecord ? this.kept.add(bytes, start, end) : this.kept.find(bytes, start, end, this.hash);
+    return TAKEN;
+  });
+  private readonly values = reading((bytes, start, end) => {
+    this.kept.put(this.place, bytes, start, end);
+    return TAKEN;
+  });
 }
+
+/** Reads bytes where they lie. */
+function reading<T>(read: (bytes: Buffer, start: number, end: number) => T): Serde<T> {
+  return {
+    format: 'read',
+    serialize: () => {
+      throw new Error('bytes are only read');
+    },
+    deserialize: (bytes) => read(bytes, 0, bytes.length),
+    deserializeAt: read,
+  };
+}
+
+const HASH = reading(hashOf);
+/** What is not null: the record has a key, or a value. */
+const TAKEN = true;

@@ -10,6 +10,14 @@ export interface FollowerOptions extends CopySurroundings {
   readonly storages: readonly RestoredStorage[];
   /** How often the ends of the changelogs are asked for, which is what lag is measured by; 5 s unless told. */
   readonly askEveryMs?: number | undefined;
+  /** How it is counted; as a standby unless told. */
+  readonly counts?: FollowerCounts | undefined;
+}
+
+export interface FollowerCounts {
+  followed(store: string, records: number): void;
+  /** Undefined when it is not followed any more. */
+  lag(store: string, partition: number, offsets: number | undefined): void;
 }
 
 /** How far a standby store is behind. */
@@ -32,12 +40,17 @@ export interface StandbyProgress {
 export class Follower {
   private readonly copies: readonly ChangelogCopy[];
   private readonly known = new Map<Changelog, { position: number; end: number; records: number; goal: number }>();
+  private readonly counts: FollowerCounts;
   private readonly stopped = new Signal();
   private stopping = false;
   private running: Promise<void> | undefined;
 
   constructor(private readonly options: FollowerOptions) {
     const { metrics } = options;
+    this.counts = options.counts ?? {
+      followed: (store, records) => metrics.followed(store, records),
+      lag: (store, partition, offsets) => metrics.standbyLag(store, partition, offsets),
+    };
     this.copies = copiesOf(options.storages, true, options, (changelog) => {
       const known = { position: 0, end: 0, records: 0, goal: Number.POSITIVE_INFINITY };
       this.known.set(changelog, known);
@@ -49,7 +62,7 @@ export class Follower {
         wrote: (records, _bytes, position) => {
           known.position = position;
           known.records += records;
-          metrics.followed(changelog.store, records);
+          this.counts.followed(changelog.store, records);
           this.measure(changelog);
         },
       };
@@ -95,7 +108,7 @@ export class Follower {
       await copying;
     } finally {
       await asking;
-      for (const { store, partition } of this.known.keys()) this.options.metrics.standbyLag(store, partition, undefined);
+      for (const { store, partition } of this.known.keys()) this.counts.lag(store, partition, undefined);
     }
   }
 
@@ -114,23 +127,32 @@ export class Follower {
     try {
       const ends = await admin.logEnds(this.copies.map(({ changelog: { topic, partition } }) => ({ topic, partition })));
       const endOf = new Map(ends.map((end) => [partitionKey(end), end]));
-      for (const copy of this.copies) this.learn(copy, endOf.get(partitionKey(copy.changelog)), asked);
+      const upTo = await this.askCommitted();
+      for (const copy of this.copies) this.learn(copy, endOf.get(partitionKey(copy.changelog)), asked, upTo);
     } catch (error) {
       if (!(error instanceof KstreamdError)) throw error;
-      logger.warn({ err: error.message, code: error.code }, 'the ends of changelogs that a standby follows are not known; trying again');
+      logger.warn({ err: error.message, code: error.code }, 'the ends of changelogs that are followed are not known; trying again');
     }
   }
 
-  private learn(copy: ChangelogCopy, end: LogEnd | undefined, asked: number): void {
+  /** What the group has committed of the topics of tables: no copy goes beyond (S5). */
+  private async askCommitted(): Promise<ReadonlyMap<string, number>> {
+    const tables = this.copies.filter(({ changelog }) => changelog.table !== undefined).map(({ changelog: { topic, partition } }) => ({ topic, partition }));
+    if (tables.length === 0) return new Map();
+    const committed = (await this.options.committed?.(tables)) ?? [];
+    return new Map(committed.map((offset) => [partitionKey(offset), offset.offset]));
+  }
+
+  private learn(copy: ChangelogCopy, end: LogEnd | undefined, asked: number, upTo: ReadonlyMap<string, number>): void {
     const known = this.known.get(copy.changelog);
     if (known === undefined || end === undefined) return;
     known.end = end.offset;
     this.measure(copy.changelog);
-    copy.learn(end, asked);
+    copy.learn(end, asked, upTo.get(partitionKey(copy.changelog)));
   }
 
   private measure(changelog: Changelog): void {
     const known = this.known.get(changelog);
-    if (known) this.options.metrics.standbyLag(changelog.store, changelog.partition, Math.max(0, known.end - known.position));
+    if (known) this.counts.lag(changelog.store, changelog.partition, Math.max(0, known.end - known.position));
   }
 }

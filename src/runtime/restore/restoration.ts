@@ -110,7 +110,7 @@ export class Restoration {
 
   private tellStart(): void {
     const { remaining } = this.sum();
-    const stores = [...this.counters.keys()].map(({ store }) => store);
+    const stores = [...new Set([...this.counters.keys()].map(({ store }) => store))];
     this.options.logger[remaining > 0 ? 'info' : 'debug']({ stores, remaining }, 'restoring stores from their changelogs');
   }
 

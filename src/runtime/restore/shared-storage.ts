@@ -1,14 +1,14 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { latin1Of } from '../../core/latin1.js';
-import type { NamedWrite, StoredPosition, TaskStorage } from '../../core/store.js';
+import { bytesOfLatin1, latin1Of } from '../../core/latin1.js';
+import type { MaybePromise } from '../../core/maybe.js';
+import type { NamedWrite, RestoredRecord, StoredPosition, TaskStorage } from '../../core/store.js';
 import { partitionKey, type TopicPartition } from '../../core/transport.js';
 import type { ChangelogRecord, RowsOfChangelog } from '../stores/store-kind.js';
 import type { Chunk } from './chunk.js';
+import { NOWHERE } from './starting-point.js';
 
 /** Writes given to the engine at once: other work of the process waits no longer than these take. */
 const WRITES_AT_ONCE = 10_000;
-/** Before every log: what is found at it is never trusted. */
-const NOWHERE = -1;
 
 /** A storage whose stores are restored side by side: one piece of work at a time. */
 export class SharedStorage {
@@ -44,16 +44,30 @@ export class SharedStorage {
       // Rows are made of a portion when those before it are in the store.
       const writesOf = (records: readonly ChangelogRecord[]): NamedWrite[] =>
         rows === undefined ? records.map(({ key, value }) => ({ name: key, value })) : rows.rows(records, this.storage.store(store));
+      const restorer = this.storage.restorer?.(store);
+      const put = (records: readonly ChangelogRecord[]): MaybePromise<void> =>
+        restorer === undefined
+          ? this.storage.apply([{ store, writes: writesOf(records) }], [])
+          : restorer(rows === undefined ? records.map(restoredRecord) : writesOf(records).map(restoredRow));
       let before: ChangelogRecord[] | undefined;
       for (const records of chunk.portions(WRITES_AT_ONCE)) {
         if (before !== undefined) {
-          await this.storage.apply([{ store, writes: writesOf(before) }], []);
+          await put(before);
           await nextTurn();
         }
         before = records;
       }
+      if (restorer !== undefined && before !== undefined) {
+        await put(before);
+        before = undefined;
+      }
       await this.storage.apply(before === undefined ? [] : [{ store, writes: writesOf(before) }], [position]);
     });
+  }
+
+  /** The engine takes every record of the changelog itself, where these are its rows. */
+  takesEveryRecord({ store, rows }: { readonly store: string; readonly rows?: RowsOfChangelog | undefined }): boolean {
+    return rows === undefined && this.storage.restorer?.(store) !== undefined;
   }
 
   /** What the store holds is not to be trusted, also after a crash. */
@@ -85,4 +99,12 @@ export class SharedStorage {
     this.last = result.catch(() => undefined);
     return result;
   }
+}
+
+function restoredRecord({ key, value, timestamp }: ChangelogRecord): RestoredRecord {
+  return { key: bytesOfLatin1(key), value, timestamp };
+}
+
+function restoredRow({ name, value }: NamedWrite): RestoredRecord {
+  return { key: bytesOfLatin1(name), value, timestamp: undefined };
 }

@@ -8,6 +8,8 @@ export interface RestoredStorage {
   readonly changelogs: readonly Changelog[];
   /** There are stores without a changelog too: emptying one store must leave them alone. */
   readonly others?: boolean | undefined;
+  /** In place of one made for `storage`: several partitions fill one store (S6). */
+  readonly shared?: SharedStorage | undefined;
 }
 
 /** One copy a changelog; stores of the same storage are written one after the other. */
@@ -17,8 +19,8 @@ export function copiesOf(
   surroundings: CopySurroundings,
   eventsOf: (changelog: Changelog) => CopyEvents,
 ): ChangelogCopy[] {
-  return storages.flatMap(({ storage, changelogs, others = false }) => {
-    const shared = new SharedStorage(storage, changelogs.length === 1 && !others);
+  return storages.flatMap(({ storage, changelogs, others = false, shared: given }) => {
+    const shared = given ?? new SharedStorage(storage, changelogs.length === 1 && !others);
     return changelogs.map((changelog) => new ChangelogCopy(changelog, shared, endless, surroundings, eventsOf(changelog)));
   });
 }
