@@ -28,6 +28,7 @@ export const Code = {
   invalidRecord: 87,
   producerFenced: 90,
   fencedMemberEpoch: 110,
+  unreleasedInstance: 111,
   assignPartitions: -175,
   revokePartitions: -174,
   state: -172,

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { BrokerError, messageOf } from '../core/errors.js';
+import { BrokerError, messageOf, TaskMigratedError } from '../core/errors.js';
 import { fulfilledWithin } from '../core/fulfilled-within.js';
 import type { Logger } from '../core/logger.js';
 import type { CommittedOffset, GroupListener, GroupMember, PartitionOffset, PartitionReader, ReadResult, TopicPartition } from '../core/transport.js';
@@ -82,6 +82,8 @@ export class GroupConsumer implements GroupMember, PartitionReader {
   }
 
   commit(offsets: readonly CommittedOffset[]): Promise<void> {
+    // Without a member id, which it has lost, a static member would be fenced as somebody else.
+    if (this.rebalance.lost) return Promise.reject(new TaskMigratedError('broker/member-removed', 'commit of offsets: the group goes on without this member'));
     return this.commits.commit(offsets.map(({ topic, partition, offset, metadata }) => ({ topic, partition, offset, metadata })));
   }
 

@@ -21,6 +21,7 @@ const UNKNOWN_TOPIC = { code: 'broker/unknown-topic', text: 'the topic does not 
 const REFUSED = { as: DeliveryError, code: 'broker/record-refused' };
 const REBALANCING: Meaning = { as: RetriableError, code: 'broker/rebalancing', text: 'the group is rebalancing' };
 const MIGRATED: Meaning = { as: TaskMigratedError, code: 'broker/member-removed', text: 'the group no longer knows this member' };
+const OWN_INSTANCE_ID = 'Give each process its own --instance-id.';
 const FENCED: Meaning = {
   as: FatalError,
   code: 'broker/producer-fenced',
@@ -51,7 +52,11 @@ const MEANINGS: ReadonlyMap<number, Meaning> = new Map<number, Meaning>([
   [Code.fencedMemberEpoch, MIGRATED],
   [
     Code.fencedInstance,
-    { ...MIGRATED, code: 'broker/instance-fenced', text: 'another process runs under the same instance id', fix: 'Give each its own --instance-id.' },
+    { ...MIGRATED, code: 'broker/instance-fenced', text: 'another member has joined the group under the same instance id', fix: OWN_INSTANCE_ID },
+  ],
+  [
+    Code.unreleasedInstance,
+    { ...MIGRATED, code: 'broker/instance-in-use', text: 'the group still has a member under the same instance id', fix: OWN_INSTANCE_ID },
   ],
   [Code.outOfOrderSequence, FENCED],
   [Code.invalidProducerEpoch, FENCED],
@@ -119,9 +124,20 @@ const MEANINGS: ReadonlyMap<number, Meaning> = new Map<number, Meaning>([
   [Code.invalidReplicationFactor, { as: BrokerError, code: 'broker/topic-config', text: 'the cluster has fewer brokers than its default replication factor' }],
 ]);
 
+/** What a client says that has failed for good: one code for everything, and the reason in words. */
+const REASONS: readonly { readonly when: RegExp; readonly code: number }[] = [
+  { when: /fenced by other consumer with same group\.instance\.id/, code: Code.fencedInstance },
+  { when: /instance ID is still used by another member/, code: Code.unreleasedInstance },
+];
+
+function reasonOf({ code, message }: StockError): number {
+  if (code !== Code.fatal) return code;
+  return REASONS.find(({ when }) => when.test(message))?.code ?? code;
+}
+
 /** Our error for one of the client's: `subject` says what was being done. What is not known by code may pass, so it is retriable (E3). */
 export function kafkaError(error: StockError, subject: string): KstreamdError {
-  const meaning = MEANINGS.get(error.code);
+  const meaning = MEANINGS.get(reasonOf(error));
   if (meaning === undefined) return new RetriableError('broker/unavailable', `${subject}: ${error.message}`, { cause: error });
   return new meaning.as(meaning.code, `${subject}: ${meaning.text}`, { cause: error, fix: meaning.fix });
 }

@@ -8,6 +8,7 @@ describe('errors of the client', () => {
     [27, RetriableError, 'broker/rebalancing'],
     [25, TaskMigratedError, 'broker/member-removed'],
     [82, TaskMigratedError, 'broker/instance-fenced'],
+    [111, TaskMigratedError, 'broker/instance-in-use'],
     [10, DeliveryError, 'broker/record-too-large'],
     [3, DeliveryError, 'broker/unknown-topic'],
     [-192, RetriableError, 'broker/not-delivered'],
@@ -21,6 +22,23 @@ describe('errors of the client', () => {
     expect(error).toBeInstanceOf(as);
     expect(error.code).toBe(name);
     expect(error.message).toMatch(/^orders-3: [^\n]+$/);
+  });
+});
+
+describe('a client that has failed for good', () => {
+  it.each([
+    [
+      'Fatal error: Broker: Static consumer fenced by other consumer with same group.instance.id: Fatal consumer error: Broker: Static consumer fenced by other consumer with same group.instance.id',
+      'broker/instance-fenced',
+    ],
+    [
+      'Fatal error: Broker: The instance ID is still used by another member in the consumer group: ConsumerGroupHeartbeat fatal error: Broker: The instance ID is still used by another member in the consumer group',
+      'broker/instance-in-use',
+    ],
+  ])('says why in words alone: %s', (message, code) => {
+    const error = kafkaError({ code: -150, message }, 'reading orders');
+    expect(error).toBeInstanceOf(TaskMigratedError);
+    expect(error).toMatchObject({ code, fix: 'Give each process its own --instance-id.' });
   });
 });
 
