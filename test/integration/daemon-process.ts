@@ -85,7 +85,7 @@ export class DaemonProcess {
   }
 
   /** What HTTP answers; undefined while nobody listens. */
-  async get(route: '/live' | '/ready' | '/metrics'): Promise<{ status: number; body: string } | undefined> {
+  async get(route: '/live' | '/ready' | '/metrics' | '/status'): Promise<{ status: number; body: string } | undefined> {
     const url = this.log.find(({ msg }) => msg.startsWith('answering'))?.url;
     if (url === undefined) return undefined;
     const answer = await fetch(`${String(url)}${route}`).catch(() => undefined);

@@ -1,12 +1,15 @@
 import { execFile } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import avsc from 'avsc';
 import { afterAll, beforeAll, describe, expect, inject, it, onTestFinished } from 'vitest';
+import { ensureDebianPackages } from '../../scripts/debian.mjs';
 import { RegistryServer } from '../registry/registry-server.js';
 import { DaemonProcess } from './daemon-process.js';
 import { eventually } from './eventually.js';
+import { Authority } from './kafka/paths/certificates.js';
 import { KafkaData } from './kafka-data.js';
+import { OutsideClient } from './outside-client.js';
 import { Scratch, unique } from './scratch.js';
 
 const brokers = inject('brokers');
@@ -20,19 +23,24 @@ afterAll(() => kafka.close());
 const order = (...more: object[]) => ({ type: 'record', name: 'Order', fields: [{ name: 'id', type: 'string' }, { name: 'cents', type: 'long' }, ...more] });
 const V1 = order();
 const V2 = order({ name: 'country', type: 'string', default: 'FR' });
+/** Has no id: whoever reads the others cannot read this. */
+const V3 = { type: 'record', name: 'Order', fields: [{ name: 'number', type: 'string' }] };
 const INVOICE = { type: 'object', properties: { total: { type: 'number' } }, required: ['total'] };
+const framed = OutsideClient.avro;
 
-/** As a client writes that knows nothing of ours. */
-function framed(id: number, schema: object, value: unknown): Buffer {
-  const head = Buffer.alloc(5);
-  head.writeUInt32BE(id, 1);
-  return Buffer.concat([head, avsc.Type.forSchema(schema as avsc.Schema).toBuffer(value)]);
-}
+type Started = Parameters<typeof RegistryServer.start>;
 
-async function registryServer(login?: { username: string; password: string }): Promise<RegistryServer> {
-  const registry = await RegistryServer.start(login);
+async function registryServer(...given: Started): Promise<RegistryServer> {
+  const registry = await RegistryServer.start(...given);
   onTestFinished(() => registry.close());
   return registry;
+}
+
+/** Behind TLS, by an authority that no system knows: the server, and the setting that trusts it. */
+async function registryWithTls(login: Started[0]): Promise<{ registry: RegistryServer; tls: string }> {
+  await ensureDebianPackages(['openssl'], 'make certificates for tests');
+  const authority = new Authority(new Scratch().folder, 'registry');
+  return { registry: await registryServer(login, authority.sign('registry')), tls: `, tls: { caFile: "${authority.certificate.file}" }` };
 }
 
 interface Setup {
@@ -69,8 +77,8 @@ async function written(topic: string): Promise<unknown[]> {
 
 describe('avro with the number of a schema in front', () => {
   it('is read, mapped and written as json-schema, while a writer’s schema evolves', async () => {
-    const registry = await registryServer({ username: 'ada', password: 's3cret' });
-    const { name, from, to, file, stateDir } = await invoices({ registry, login: ', username: ada, password: s3cret', reader: ', schema: ./order.avsc' });
+    const { registry, tls } = await registryWithTls({ username: 'ada', password: 's3cret' });
+    const { name, from, to, file, stateDir } = await invoices({ registry, login: `, username: ada, password: s3cret${tls}`, reader: ', schema: ./order.avsc' });
     const one = registry.add(`${from}-value`, V1);
     await kafka.produce(
       from,
@@ -98,7 +106,7 @@ describe('avro with the number of a schema in front', () => {
     expect(await daemon.stop()).toEqual({ code: 0, signal: null });
   });
 
-  it('waits while the registry is down, and nothing is skipped', async () => {
+  it('waits while the registry is down, known schemas go on, and nothing is skipped or lost', async () => {
     const registry = await registryServer();
     const { name, from, to, file, stateDir } = await invoices({ registry, more: 'onError: skip' });
     const one = registry.add(`${from}-value`, V1);
@@ -107,13 +115,28 @@ describe('avro with the number of a schema in front', () => {
     await kafka.untilCommitted(name, from);
     const two = registry.add(`${from}-value`, V2);
     await registry.close();
-    await kafka.produce(from, [{ value: framed(two, V2, { id: 'b', cents: 2, country: 'DE' }) }, { value: framed(one, V1, { id: 'c', cents: 3 }) }]);
+    const known = { value: framed(one, V1, { id: 'known', cents: 1 }) };
+    await kafka.produce(from, [known, { value: framed(two, V2, { id: 'b', cents: 2, country: 'DE' }) }, { value: framed(one, V1, { id: 'c', cents: 3 }) }]);
     await daemon.until('a record that waits', () => daemon.log.some((line) => line.code === 'registry/unreachable' && line.msg.includes('records wait')));
-    expect(await written(to)).toHaveLength(1);
+    const ids = async (): Promise<unknown[]> => (await written(to)).map((value) => (value as { id: string }).id);
+    await daemon.until('the record before it', async () => (await ids()).length === 2);
+    expect(await ids()).toEqual(['a', 'known']);
+    expect((await daemon.get('/live'))?.status).toBe(200);
+    // It can be stopped meanwhile, and the next one has what it left.
+    expect(await daemon.stop()).toEqual({ code: 0, signal: null });
+    await registry.open();
+    const next = await DaemonProcess.ready([file], { stateDir });
+    await kafka.untilCommitted(name, from);
+    expect(await ids()).toEqual(['a', 'known', 'b', 'c']);
+    // And it goes on by itself when the registry is back.
+    const three = registry.add(`${from}-value`, order({ name: 'note', type: 'string', default: '' }));
+    await registry.close();
+    await kafka.produce(from, [{ value: framed(three, order({ name: 'note', type: 'string' }), { id: 'd', cents: 4, note: 'x' }) }]);
+    await next.until('a record that waits', () => next.log.some((line) => line.code === 'registry/unreachable' && line.msg.includes('records wait')));
     await registry.open();
     await kafka.untilCommitted(name, from);
-    expect((await written(to)).map((value) => (value as { id: string }).id)).toEqual(['a', 'b', 'c']);
-    expect(await daemon.stop()).toEqual({ code: 0, signal: null });
+    expect(await ids()).toEqual(['a', 'known', 'b', 'c', 'd']);
+    expect(await next.stop()).toEqual({ code: 0, signal: null });
   });
 
   it('is an error of the record where there is no schema of that number, and where a value does not fit', async () => {
@@ -131,6 +154,36 @@ describe('avro with the number of a schema in front', () => {
     expect(said[1]).toContain('the bytes do not begin with a zero and the number of a schema');
     expect(letters).toHaveLength(2);
     expect(await daemon.stop()).toEqual({ code: 0, signal: null });
+  });
+});
+
+describe('a writer’s schema that ours cannot read', () => {
+  it('stops at the record with its place and code, everything before it committed, or is skipped', async () => {
+    const registry = await registryServer();
+    const { name, from, to, file, stateDir } = await invoices({ registry, reader: ', schema: ./order.avsc' });
+    const one = registry.add(`${from}-value`, V1);
+    const daemon = await DaemonProcess.ready([file], { stateDir });
+    await kafka.produce(from, [{ value: framed(one, V1, { id: 'a', cents: 1 }) }]);
+    await kafka.untilCommitted(name, from);
+    const three = registry.add(`${from}-value`, V3);
+    await kafka.produce(
+      from,
+      ['b', 'bad', 'c', 'bad'].map((id) => ({ value: id === 'bad' ? framed(three, V3, { number: '7' }) : framed(one, V1, { id, cents: 1 }) })),
+    );
+    expect(await daemon.exited).toEqual({ code: 1, signal: null });
+    const said = daemon.said.join('\n');
+    expect(said).toContain(`record/deserialize: ${from}-0@2: `);
+    expect(said).toContain(`what was written with the schema ${three} cannot be read: `);
+    expect(await kafka.committed(name, from)).toEqual([2]);
+    const ids = async (): Promise<unknown[]> => (await written(to)).map((value) => (value as { id: string }).id);
+    expect(await ids()).toEqual(['a', 'b']);
+
+    writeFileSync(file, `${readFileSync(file, 'utf8')}onError: skip\n`);
+    const skipping = await DaemonProcess.ready([file], { stateDir });
+    await kafka.untilCommitted(name, from);
+    expect(await ids()).toEqual(['a', 'b', 'c']);
+    expect(await skipping.metric('errors_total', { stage: 'deserialize', policy: 'skip' })).toBe(2);
+    expect(await skipping.stop()).toEqual({ code: 0, signal: null });
   });
 });
 
@@ -160,9 +213,9 @@ describe('a registry at the start', () => {
     expect(never.said.join('\n')).toContain('Start the registry, or correct kafka.registry.');
   });
 
-  it('that lacks the subject, or refuses the schema or the login, ends the start', async () => {
-    const registry = await registryServer({ username: 'ada', password: 's3cret' });
-    const login = ', username: ada, password: s3cret';
+  it('that lacks the subject, refuses the schema or the login, or cannot be trusted, ends the start', async () => {
+    const { registry, tls } = await registryWithTls({ username: 'ada', password: 's3cret' });
+    const login = `, username: ada, password: s3cret${tls}`;
     const missing = await invoices({ registry, login });
     const without = new DaemonProcess([missing.file], { stateDir: missing.stateDir });
     expect((await without.exited).code).toBe(2);
@@ -174,10 +227,18 @@ describe('a registry at the start', () => {
     expect((await incompatible.exited).code).toBe(2);
     expect(incompatible.said.join('\n')).toContain('registry/incompatible');
 
-    const wrong = await invoices({ registry, login: ', username: ada, password: wr0ng' });
+    const wrong = await invoices({ registry, login: `, username: ada, password: wr0ng${tls}` });
     const stranger = new DaemonProcess([wrong.file], { stateDir: wrong.stateDir });
     expect((await stranger.exited).code).toBe(3);
     expect(stranger.said.join('\n')).toContain('registry/refused');
     expect([...stranger.said, ...stranger.log.map((line) => JSON.stringify(line))].join('\n')).not.toContain('wr0ng');
+
+    const { requests } = registry;
+    requests.length = 0;
+    const untrusted = await invoices({ registry, login: login.replace(tls, '') });
+    const careful = new DaemonProcess([untrusted.file], { stateDir: untrusted.stateDir });
+    expect((await careful.exited).code).toBe(3);
+    expect(careful.said.join('\n')).toContain('registry/tls: the TLS connection to the schema registry at https://127.0.0.1:');
+    expect(requests).toEqual([]);
   });
 });

@@ -65,30 +65,13 @@ function openTasks(stateDir) {
   return taskDirectories(stateDir).filter((directory) => existsSync(path.join(directory, 'open')));
 }
 
-export class FlippedTable extends BitFlip {
-  static kind = 'flip-table';
-  constructor(run, random) {
-    super(run, random, 'table');
-  }
-}
+const flipOf = (file) =>
+  class extends BitFlip {
+    static kind = `flip-${file}`;
+    constructor(run, random) {
+      super(run, random, file);
+    }
+  };
 
-export class FlippedLog extends BitFlip {
-  static kind = 'flip-log';
-  constructor(run, random) {
-    super(run, random, 'log');
-  }
-}
-
-export class FlippedManifest extends BitFlip {
-  static kind = 'flip-manifest';
-  constructor(run, random) {
-    super(run, random, 'manifest');
-  }
-}
-
-export class FlippedCurrent extends BitFlip {
-  static kind = 'flip-current';
-  constructor(run, random) {
-    super(run, random, 'current');
-  }
-}
+/** One for each kind of file that LevelDB keeps. */
+export const BIT_FLIPS = ['table', 'log', 'manifest', 'current'].map(flipOf);

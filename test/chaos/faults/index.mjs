@@ -1,4 +1,4 @@
-import { FlippedCurrent, FlippedLog, FlippedManifest, FlippedTable } from './bit-flip.mjs';
+import { BIT_FLIPS } from './bit-flip.mjs';
 import { CleanBrokerRestart, HardBrokerRestart } from './broker-restart.mjs';
 import { FrozenBroker } from './frozen-broker.mjs';
 import { FrozenInstance } from './frozen-instance.mjs';
@@ -15,18 +15,4 @@ import { SwappedState } from './swapped-state.mjs';
  * - `static kind` is its name; `static repeats`: at-least-once may do records twice because of it; `static regresses`: at-least-once may
  *   even fall back to older counts (C2); `static impossible(run)` says why it cannot be done here.
  */
-export const FAULTS = [
-  Kill,
-  FrozenBroker,
-  FrozenInstance,
-  Rolling,
-  CleanBrokerRestart,
-  HardBrokerRestart,
-  LostState,
-  SwappedState,
-  FlippedTable,
-  FlippedLog,
-  FlippedManifest,
-  FlippedCurrent,
-  FullDisk,
-];
+export const FAULTS = [Kill, FrozenBroker, FrozenInstance, Rolling, CleanBrokerRestart, HardBrokerRestart, LostState, SwappedState, ...BIT_FLIPS, FullDisk];

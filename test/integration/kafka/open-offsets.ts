@@ -18,6 +18,20 @@ export async function leaveOffsetsOpen(brokers: string, groupId: string, offsets
   };
 }
 
+/** Writes a record in a transaction and leaves it open; the result aborts it. */
+export async function leaveRecordOpen(brokers: string, topic: string, partition: number): Promise<() => Promise<void>> {
+  const producer: any = new RdKafka.Producer({ 'bootstrap.servers': brokers, 'transactional.id': unique('dying') } as object);
+  await called((done) => producer.connect({ timeout: TIMEOUT_MS } as object, done));
+  await called((done) => producer.initTransactions(TIMEOUT_MS, done));
+  await called((done) => producer.beginTransaction(done));
+  producer.produce(topic, partition, Buffer.from('never'), Buffer.from('committed'));
+  await called((done) => producer.flush(TIMEOUT_MS, done));
+  return async () => {
+    await called((done) => producer.abortTransaction(TIMEOUT_MS, done));
+    await called((done) => producer.disconnect(done));
+  };
+}
+
 function called(call: (done: (error: any) => void) => unknown): Promise<void> {
   return new Promise((resolve, reject) => {
     call((error) => (error ? reject(error) : resolve()));

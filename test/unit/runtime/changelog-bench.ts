@@ -1,3 +1,4 @@
+import { expect } from 'vitest';
 import { isPromise } from '../../../src/core/maybe.js';
 import { OutputBatch } from '../../../src/core/output-batch.js';
 import type { StoreDefinition, StoredPosition, TaskStorage, TaskStoreEngine } from '../../../src/core/store.js';
@@ -72,11 +73,22 @@ export function fold(records: readonly Pick<LogRecord, 'key' | 'value'>[]): Reco
   return Object.fromEntries([...values].sort());
 }
 
+type OnCall = (call: string, when: 'before' | 'after') => void;
+
 /** A process that can be killed: from then on no call of its clients returns, and none that follows is made. */
 export class Mortal {
   dead = false;
   /** Called before and after each call, with what it is about. */
-  onCall: (call: string, when: 'before' | 'after') => void = () => {};
+  onCall: OnCall = () => {};
+
+  /** Calls this too. */
+  alsoOnCall(listener: OnCall): void {
+    const { onCall } = this;
+    this.onCall = (call, when) => {
+      onCall(call, when);
+      listener(call, when);
+    };
+  }
 
   wrap(transport: Transport): Transport {
     return {
@@ -152,6 +164,24 @@ const never = new Promise<never>(() => {});
 
 function topicsOf(outputs: OutputBatch): string {
   return [...new Set(Array.from({ length: outputs.length }, (_, i) => outputs.topicAt(i)))].join();
+}
+
+/** The process dies between its next commit and the flush that would follow. */
+export function killAfterCommit(process: Process): void {
+  process.mortal.alsoOnCall((call, when) => {
+    if (call === 'commit' && when === 'after') process.kill();
+  });
+}
+
+export const upTo = (n: number): number[] => Array.from({ length: n }, (_, i) => i + 1);
+
+/** Outputs and state are what one undisturbed run gives for `n` records of the key k; the worker is stopped. */
+export async function expectCounted(bench: WorkerBench, machine: Machine, n: number): Promise<void> {
+  await bench.until(() => bench.committed() !== undefined && bench.committed()! >= n && written(bench, 'out').length >= n, 10);
+  expect(written(bench, 'out')).toEqual(upTo(n).map((count) => `k=${count}`));
+  expect(fold(bench.broker.records(CHANGELOG, 'read_committed'))).toEqual({ k: n });
+  await bench.close();
+  expect(machine.contents()).toEqual({ k: n });
 }
 
 export interface Process {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Processor } from '../../../src/core/processor.js';
-import { CHANGELOG, commits, fold, Machine, stateful, written } from './changelog-bench.js';
+import { commits, expectCounted, Machine, stateful } from './changelog-bench.js';
 import { each, onError } from './harness.js';
 import { WorkerBench } from './worker-bench.js';
 
@@ -13,17 +13,6 @@ beforeEach(() => {
 });
 
 afterEach(() => bench.close());
-
-const upTo = (n: number): number[] => Array.from({ length: n }, (_, i) => i + 1);
-
-/** Outputs and state are what one undisturbed run gives for `n` records of the key k. */
-async function expectCounted(n: number): Promise<void> {
-  await bench.until(() => bench.committed() !== undefined && bench.committed()! >= n && written(bench, 'out').length >= n, 10);
-  expect(written(bench, 'out')).toEqual(upTo(n).map((count) => `k=${count}`));
-  expect(fold(bench.broker.records(CHANGELOG, 'read_committed'))).toEqual({ k: n });
-  await bench.close();
-  expect(machine.contents()).toEqual({ k: n });
-}
 
 describe('C3: work that is slower than the transaction timeout', () => {
   const SLOW = { transactions: { id: 'app-one-0', timeoutMs: 600 }, ...commits(300) } as const;
@@ -48,7 +37,7 @@ describe('C3: work that is slower than the transaction timeout', () => {
     const process = machine.start(stateful(slow), { ...SLOW, batch: { maxRecords: 3, maxWaitMs: 1000, maxBytes: 1e6 } });
     const end = expiring(process);
     bench.append('in', ['a', 'b', 'c', 'slow', 'd', 'e', 'f', 'slow', 'g']);
-    await expectCounted(9);
+    await expectCounted(bench, machine, 9);
     end();
   }, 20_000);
 
@@ -68,7 +57,7 @@ describe('C3: work that is slower than the transaction timeout', () => {
     const process = machine.start(stateful(failing), { ...SLOW, onError: onError('fail', 5, { from: 400, to: 1000 }) });
     const end = expiring(process);
     bench.append('in', ['a', 'b', 'c', 'slow', 'd']);
-    await expectCounted(5);
+    await expectCounted(bench, machine, 5);
     end();
     expect(longest).toBeGreaterThan(4);
   }, 20_000);
@@ -87,7 +76,7 @@ describe('C3: work that is slower than the transaction timeout', () => {
     const process = machine.start(stateful(slow), { ...SLOW, onError: onError('fail', 5, { from: 1, to: 1 }) });
     const end = expiring(process);
     bench.append('in', ['a', 'b', 'c', 'd', 'bad', 'e', 'f', 'g']);
-    await expectCounted(8);
+    await expectCounted(bench, machine, 8);
     end();
   }, 20_000);
 });

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { DeliveryError, FatalError, RetriableError, TaskMigratedError } from '../../../src/core/errors.js';
 import type { Processor } from '../../../src/core/processor.js';
-import { CHANGELOG, commits, counted, EXACTLY_ONCE, fold, HOUR, Machine, stateful, storing, written } from './changelog-bench.js';
+import { CHANGELOG, commits, counted, EXACTLY_ONCE, expectCounted, fold, HOUR, Machine, stateful, storing, written } from './changelog-bench.js';
 import { counting, each, onError } from './harness.js';
 import { WorkerBench } from './worker-bench.js';
 
@@ -15,17 +15,6 @@ beforeEach(() => {
 
 afterEach(() => bench.close());
 
-const upTo = (n: number): number[] => Array.from({ length: n }, (_, i) => i + 1);
-
-/** Outputs and state are what one undisturbed run gives for `n` records of the key k. */
-async function expectCounted(n: number): Promise<void> {
-  await bench.until(() => bench.committed() !== undefined && bench.committed()! >= n && written(bench, 'out').length >= n, 10);
-  expect(written(bench, 'out')).toEqual(upTo(n).map((count) => `k=${count}`));
-  expect(fold(bench.broker.records(CHANGELOG, 'read_committed'))).toEqual({ k: n });
-  await bench.close();
-  expect(machine.contents()).toEqual({ k: n });
-}
-
 describe('an aborted transaction', () => {
   test('is done again: nothing of it is seen, stores and outputs are as if it had not been', async () => {
     bench.append('in', [1, 2, 3]);
@@ -33,7 +22,7 @@ describe('an aborted transaction', () => {
     const process = machine.start(counted(), EXACTLY_ONCE);
     await bench.until(() => bench.committed() === 3, 100);
     bench.append('in', [4]);
-    await expectCounted(4);
+    await expectCounted(bench, machine, 4);
     expect(await process.ended).toBe(undefined);
   });
 
@@ -64,7 +53,7 @@ describe('an aborted transaction', () => {
     expect(written(bench, 'out')).toEqual([]);
     expect(machine.contents()).toEqual({});
     machine.start(counted(), EXACTLY_ONCE);
-    await expectCounted(3);
+    await expectCounted(bench, machine, 3);
   });
 });
 
@@ -78,7 +67,7 @@ describe('C3: a fenced producer', () => {
     bench.clock.advance(HOUR);
     await bench.until(() => bench.warnings.some(({ message }) => message.includes('joins anew')));
     bench.append('in', [4]);
-    await expectCounted(4);
+    await expectCounted(bench, machine, 4);
     expect(await process.ended).toBe(undefined);
   });
 
@@ -88,7 +77,7 @@ describe('C3: a fenced producer', () => {
     machine.start(counted(), EXACTLY_ONCE);
     await bench.until(() => bench.warnings.some(({ message }) => message.includes('joins anew')));
     bench.append('in', [4]);
-    await expectCounted(4);
+    await expectCounted(bench, machine, 4);
   });
 
   test('a killed process is fenced by its next start, at once', async () => {
@@ -98,7 +87,7 @@ describe('C3: a fenced producer', () => {
     await bench.until(() => process.diary.includes('send out'));
     process.kill();
     machine.start(counted(), EXACTLY_ONCE);
-    await expectCounted(3);
+    await expectCounted(bench, machine, 3);
   });
 
   test('stopping while the worker waits to join anew ends the run', async () => {
@@ -330,5 +319,5 @@ test('counting is not disturbed by what an aborted transaction of somebody else 
   await sink.close();
   bench.append('in', [1, 2]);
   machine.start(stateful(counting('counts')), EXACTLY_ONCE);
-  await expectCounted(2);
+  await expectCounted(bench, machine, 2);
 });

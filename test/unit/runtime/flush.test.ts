@@ -1,5 +1,18 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { CHANGELOG, commits, counted, EXACTLY_ONCE, HOUR, Machine, type Process, stateful, storeOf, storing, written } from './changelog-bench.js';
+import {
+  CHANGELOG,
+  commits,
+  counted,
+  EXACTLY_ONCE,
+  HOUR,
+  killAfterCommit,
+  Machine,
+  type Process,
+  stateful,
+  storeOf,
+  storing,
+  written,
+} from './changelog-bench.js';
 import { counting, each } from './harness.js';
 import { WorkerBench } from './worker-bench.js';
 
@@ -95,11 +108,9 @@ describe.each([
   test('later, when the end of the changelog is not known; the commit stands', async () => {
     const process = await started({ ...guarantee, ...commits(0, 1000) });
     let away = true;
-    const { onCall } = process.mortal;
-    process.mortal.onCall = (call, when) => {
-      onCall(call, when);
+    process.mortal.alsoOnCall((call, when) => {
       if (call === 'logEnds' && when === 'before' && away) bench.broker.setReachable(false);
-    };
+    });
     bench.append('in', [1]);
     await bench.until(() => bench.committed() === 1);
     await bench.until(() => bench.warnings.some(({ message }) => message.includes('stores are written later')), 100);
@@ -175,11 +186,7 @@ describe('C4: a store without a changelog', () => {
     const first = await started(commits(0), local());
     bench.append('in', [1, 2]);
     await bench.until(() => bench.committed() === 2 && applied(first).length > 0);
-    const { onCall } = first.mortal;
-    first.mortal.onCall = (call, when) => {
-      onCall(call, when);
-      if (call === 'commit' && when === 'after') first.kill();
-    };
+    killAfterCommit(first);
     bench.append('in', [3]);
     await bench.until(() => bench.committed() === 3);
     expect(machine.contents()).toEqual({ k: 2 });
@@ -202,11 +209,7 @@ describe('C4: a store without a changelog', () => {
     const first = await started(commits(0), flow());
     bench.append('in', [1, 2]);
     await bench.until(() => bench.committed() === 2 && applied(first).length > 0);
-    const { onCall } = first.mortal;
-    first.mortal.onCall = (call, when) => {
-      onCall(call, when);
-      if (call === 'commit' && when === 'after') first.kill();
-    };
+    killAfterCommit(first);
     bench.append('in', [3]);
     await bench.until(() => bench.committed() === 3);
     bench.append('in', [4]);
@@ -235,14 +238,12 @@ describe('C5: where tasks begin', () => {
   test('a crash in the first transaction leaves a group that starts again', async () => {
     bench.append('in', [1]);
     const first = machine.start(counted(), { ...EXACTLY_ONCE, ...commits(0) });
-    const { onCall } = first.mortal;
-    first.mortal.onCall = (call, when) => {
-      onCall(call, when);
+    first.mortal.alsoOnCall((call, when) => {
       if (call !== 'transaction.commit' || when !== 'before' || written(bench, CHANGELOG, 'read_uncommitted').length > 0) return;
       // What it sent gets to the broker, as with a real one.
       void first.mortal.sink?.flush();
       first.kill();
-    };
+    });
     await bench.until(() => first.mortal.dead);
     expect(written(bench, CHANGELOG, 'read_uncommitted')).toEqual(['k=1']);
     const second = machine.start(counted(), { ...EXACTLY_ONCE, ...commits(0) });

@@ -2,7 +2,9 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { RetriableError } from '../../../src/core/errors.js';
 import type { RawBatch } from '../../../src/core/raw-batch.js';
 import type { Serde } from '../../../src/core/serde.js';
+import { InputQueue } from '../../../src/runtime/input-queue.js';
 import { Preparation } from '../../../src/runtime/preparation.js';
+import { SourceRunner } from '../../../src/runtime/source-runner.js';
 import { jsonSerde } from '../../../src/serdes/json.js';
 import { stringSerde } from '../../../src/serdes/string.js';
 import { LogBatch } from '../../../src/testing/partition-log.js';
@@ -87,6 +89,23 @@ describe('records whose formats need something first', () => {
     expect(learning.asked).toHaveLength(length);
   });
 
+  test('hold back only what comes after them in their partition', async () => {
+    learning.known.add('1');
+    bench.append('in', [1, 1, 2, 1]);
+    bench.start(flow());
+    await bench.until(() => bench.committed('in') === 2);
+    expect(bench.values('out')).toEqual([1, 1]);
+    learning.away = true;
+    learning.answer();
+    await bench.until(() => bench.warnings.some(({ fields }) => fields.code === 'registry/unreachable' && fields.offset === 2));
+    learning.away = false;
+    await bench.until(() => {
+      learning.answer();
+      return bench.committed('in') === 4;
+    });
+    expect(bench.values('out')).toEqual([1, 1, 2, 1]);
+  });
+
   test('are asked for again when there was no answer (E3)', async () => {
     bench.start(flow());
     bench.append('in', [1]);
@@ -121,6 +140,33 @@ describe('records whose formats need something first', () => {
   });
 });
 
+describe('a queue', () => {
+  test('asks about each record once, however few are taken at a time', () => {
+    const prepared: number[] = [];
+    const value: Serde<unknown> = { ...jsonSerde, prepare: (bytes) => void prepared.push(JSON.parse(String(bytes))) };
+    const queue = new InputQueue(
+      { topic: 't', partition: 0 },
+      new SourceRunner({ kind: 'source', name: 'in', topics: ['t'], key: stringSerde, value }, { topic: 't', partition: 0 }),
+      0,
+    );
+    const batch = (...values: number[]): RawBatch =>
+      new LogBatch(
+        't',
+        0,
+        values.map((one, i) => ({ offset: i, timestamp: 0, key: null, value: Buffer.from(String(one)), headers: [] })),
+      );
+    queue.push(batch(1, 2, 3));
+    queue.push(batch(4));
+    expect(queue.prepare(2)).toEqual({ ready: 2, needs: undefined });
+    queue.advanceTo(1);
+    expect(queue.prepare(1)).toEqual({ ready: 1, needs: undefined });
+    expect(queue.prepare(10)).toEqual({ ready: 2, needs: undefined });
+    queue.advanceTo(3);
+    expect(queue.prepare(10)).toEqual({ ready: 1, needs: undefined });
+    expect(prepared).toEqual([1, 2, 3, 4]);
+  });
+});
+
 describe('a preparation', () => {
   const raw: RawBatch = new LogBatch('t', 0, [
     { offset: 0, timestamp: 0, key: null, value: Buffer.from('1'), headers: [] },
@@ -137,8 +183,9 @@ describe('a preparation', () => {
   test('looks at the records it is given, and passes tombstones over', () => {
     const preparation = new Preparation(stringSerde, learning);
     learning.known.add('1');
-    expect(preparation.of(raw, 0, 2)).toBeUndefined();
-    expect(preparation.of(raw, 0, 3)).toBeInstanceOf(Promise);
-    expect(learning.asked).toEqual(['2']);
+    expect(preparation.of(raw, 0, 2)).toEqual({ ready: 2, needs: undefined });
+    expect(preparation.of(raw, 0, 3)).toEqual({ ready: 2, needs: expect.any(Promise) });
+    expect(preparation.of(raw, 2, 3)).toEqual({ ready: 0, needs: expect.any(Promise) });
+    expect(learning.asked).toEqual(['2', '2']);
   });
 });
