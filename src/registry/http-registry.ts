@@ -1,6 +1,6 @@
 import { ConfigError, RetriableError } from '../core/errors.js';
 import type { RegisteredSchema, SchemaRegistry, SchemaText, SchemaType } from '../core/schema-registry.js';
-import { type Answer, ask, type RegistryAddress } from './http.js';
+import { type Answer, type RegistryAddress, RegistryConnection } from './connection.js';
 
 /** A reference from one schema to a version of a subject, under the name by which the schema refers to it. */
 interface Reference {
@@ -16,15 +16,20 @@ const DEEPEST = 32;
 
 /** A schema registry that speaks Confluent's REST interface. */
 export class HttpSchemaRegistry implements SchemaRegistry {
-  constructor(private readonly address: RegistryAddress) {}
+  private readonly connection: RegistryConnection;
+
+  /** Throws a ConfigError for certificates and keys that are none. */
+  constructor(address: RegistryAddress) {
+    this.connection = new RegistryConnection(address);
+  }
 
   async byId(id: number): Promise<RegisteredSchema | undefined> {
-    const body = found(await ask(this.address, 'GET', `/schemas/ids/${id}`));
+    const body = found(await this.connection.ask('GET', `/schemas/ids/${id}`));
     return body === undefined ? undefined : this.schema(id, body);
   }
 
   async latest(subject: string): Promise<RegisteredSchema | undefined> {
-    const body = found(await ask(this.address, 'GET', `/subjects/${encodeURIComponent(subject)}/versions/latest`));
+    const body = found(await this.connection.ask('GET', `/subjects/${encodeURIComponent(subject)}/versions/latest`));
     return body === undefined ? undefined : this.schema(numberOf(body, 'id'), body);
   }
 
@@ -42,7 +47,7 @@ export class HttpSchemaRegistry implements SchemaRegistry {
   }
 
   private async post(subject: string, path: string, request: object): Promise<object> {
-    const answer = await ask(this.address, 'POST', path, request);
+    const answer = await this.connection.ask('POST', path, request);
     if (!('refusal' in answer)) return objectOf(answer.body);
     const { status, message } = answer.refusal;
     const incompatible = status === 409;
@@ -64,7 +69,7 @@ export class HttpSchemaRegistry implements SchemaRegistry {
     if (depth > DEEPEST) throw unclear('references that go on and on');
     for (const { name, subject, version } of referencesOf(body)) {
       if (into.has(name)) continue;
-      const answer = found(await ask(this.address, 'GET', `/subjects/${encodeURIComponent(subject)}/versions/${version}`));
+      const answer = found(await this.connection.ask('GET', `/subjects/${encodeURIComponent(subject)}/versions/${version}`));
       if (answer === undefined) throw unclear(`a reference to version ${version} of "${subject}", which does not exist`);
       await this.addReferences(answer, into, depth + 1);
       into.set(name, textOf(answer));

@@ -7,5 +7,5 @@ export const doubleSerde = fixedWidth({
   expected: 'a number',
   fits: (value) => typeof value === 'number',
   write: (bytes, value, at) => bytes.writeDoubleBE(value, at),
-  read: (bytes) => bytes.readDoubleBE(),
+  read: (bytes, at) => bytes.readDoubleBE(at),
 });

@@ -10,7 +10,7 @@ interface FixedWidth {
   readonly fits: (value: unknown) => boolean;
   readonly write: (bytes: Buffer, value: number, at: number) => void;
   /** May throw for bytes that no number can hold exactly. */
-  readonly read: (bytes: Buffer) => number;
+  readonly read: (bytes: Buffer, at: number) => number;
 }
 
 /** Makes a serde. A batch is written into one piece of memory, each value a view of it. */
@@ -18,10 +18,11 @@ export function fixedWidth({ format, bytes: width, expected, fits, write, read }
   const checkNumber = (value: number): void => {
     if (!fits(value)) throw mismatch(expected, value);
   };
-  const deserialize = (bytes: Buffer): number => {
-    if (bytes.length !== width) throw wrongLength(format, width, bytes);
-    return read(bytes);
+  const deserializeAt = (bytes: Buffer, start: number, end: number): number => {
+    if (end - start !== width) throw wrongLength(format, width, end - start);
+    return read(bytes, start);
   };
+  const deserialize = (bytes: Buffer): number => deserializeAt(bytes, 0, bytes.length);
   return {
     format,
     checkNumber,
@@ -32,6 +33,7 @@ export function fixedWidth({ format, bytes: width, expected, fits, write, read }
       return bytes;
     },
     deserialize,
+    deserializeAt,
     serializeInto(value, target, at) {
       checkNumber(value);
       if (at + width > target.length) return -1;

@@ -1,5 +1,5 @@
-import { ConfigError } from '../core/errors.js';
-import type { SchemaRegistry, SchemaText } from '../core/schema-registry.js';
+import { ConfigError, messageOf } from '../core/errors.js';
+import type { RegisteredSchema, SchemaRegistry, SchemaText } from '../core/schema-registry.js';
 import type { Serde } from '../core/serde.js';
 import type { SchemaCache } from './schema-cache.js';
 import { type ReadValue, type Schema, SchemaError, type SchemaLanguage, type SchemaOptions } from './schema-language.js';
@@ -112,12 +112,20 @@ export class FramedSerde implements Serde<unknown> {
     if (writer === undefined) throw new TypeError(`the schema registry has no schema with the number ${id}`);
     if (writer.type !== language.type) throw new TypeError(`the schema with the number ${id} is ${writer.type}, not ${language.type}`);
     if (this.own === undefined) throw new Error(`${this.format} was not opened`);
+    const reader = this.readerOf(writer, this.own, schema !== undefined);
+    this.readers.set(id, reader);
+    return reader;
+  }
+
+  /** Schemas do not change: one that does not fit ours is found out once, however many records have it. */
+  private readerOf(writer: RegisteredSchema, own: Schema, pinned: boolean): ReadValue {
     try {
-      const reader = this.parse(writer, true).readerAs(this.own, schema !== undefined);
-      this.readers.set(id, reader);
-      return reader;
-    } catch (error) {
-      throw new TypeError(`what was written with the schema ${id} cannot be read: ${error instanceof Error ? error.message : error}`, { cause: error });
+      return this.parse(writer, true).readerAs(own, pinned);
+    } catch (cause) {
+      const message = `what was written with the schema ${writer.id} cannot be read: ${messageOf(cause)}`;
+      return () => {
+        throw new TypeError(message, { cause });
+      };
     }
   }
 

@@ -7,5 +7,5 @@ export const int32Serde = fixedWidth({
   expected: 'an integer of 32 bits',
   fits: (value) => typeof value === 'number' && (value | 0) === value,
   write: (bytes, value, at) => bytes.writeInt32BE(value, at),
-  read: (bytes) => bytes.readInt32BE(),
+  read: (bytes, at) => bytes.readInt32BE(at),
 });

@@ -18,10 +18,10 @@ export const int64Serde = fixedWidth({
     write32(bytes, Math.floor(value / HALF), at);
     write32(bytes, value, at + 4);
   },
-  read(bytes) {
-    const value = read32(bytes, 0) * HALF + (read32(bytes, 4) >>> 0);
+  read(bytes, at) {
+    const value = read32(bytes, at) * HALF + (read32(bytes, at + 4) >>> 0);
     if (Number.isSafeInteger(value)) return value;
-    throw beyondNumbers(bytes.readBigInt64BE());
+    throw beyondNumbers(bytes.readBigInt64BE(at));
   },
 });
 
@@ -33,11 +33,14 @@ export const bigint64Serde: Serde<bigint | number> = {
     bytes.writeBigInt64BE(wholeOf(value));
     return bytes;
   },
-  deserialize(bytes) {
-    if (bytes.length !== 8) throw wrongLength('int64', 8, bytes);
-    return bytes.readBigInt64BE();
-  },
+  deserialize: (bytes) => bigintAt(bytes, 0, bytes.length),
+  deserializeAt: bigintAt,
 };
+
+function bigintAt(bytes: Buffer, start: number, end: number): bigint {
+  if (end - start !== 8) throw wrongLength('int64', 8, end - start);
+  return bytes.readBigInt64BE(start);
+}
 
 function wholeOf(value: unknown): bigint {
   const whole = typeof value === 'bigint' ? value : Number.isSafeInteger(value) ? BigInt(value as number) : undefined;

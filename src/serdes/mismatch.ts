@@ -3,9 +3,9 @@ export function mismatch(expected: string, value: unknown): TypeError {
   return new TypeError(`expected ${expected}, got ${describe(value)}`);
 }
 
-/** The error for bytes of the wrong length. */
-export function wrongLength(format: string, expected: number, bytes: Buffer): RangeError {
-  return new RangeError(`${format} takes ${expected} bytes, got ${bytes.length}`);
+/** The error for so many bytes where a format takes another number of them. */
+export function wrongLength(format: string, expected: number, got: number): RangeError {
+  return new RangeError(`${format} takes ${expected} bytes, got ${got}`);
 }
 
 const LONGEST = 40;

@@ -23,6 +23,11 @@ export function windowedName({ inner, size, session }: { inner: string; size: nu
  * windows that are read, and is checked in those that are written.
  */
 export function timeWindowed<K>(inner: Serde<K>, size: number | undefined): Serde<WindowedKey<K>> {
+  const deserializeAt = (bytes: Buffer, from: number, to: number): WindowedKey<K> => {
+    const start = timeAt(bytes, from, to, TIME_BYTES);
+    const key = keyOf(inner, bytes, from, to - TIME_BYTES);
+    return { key, window: size === undefined ? { start } : { start, end: start + size } };
+  };
   return {
     format: windowedName({ inner: inner.format, size, session: false }),
     serialize(value) {
@@ -30,17 +35,19 @@ export function timeWindowed<K>(inner: Serde<K>, size: number | undefined): Serd
       if (size !== undefined && end !== undefined && end - start !== size) throw mismatch(`a window of ${size} ms`, end - start);
       return Buffer.concat([inner.serialize(key as K), timeBytes(start)]);
     },
-    deserialize(bytes) {
-      const start = timeAt(bytes, bytes.length - TIME_BYTES);
-      const key = keyOf(inner, bytes, bytes.length - TIME_BYTES);
-      return { key, window: size === undefined ? { start } : { start, end: start + size } };
-    },
+    deserialize: (bytes) => deserializeAt(bytes, 0, bytes.length),
+    deserializeAt,
     ...preparing(inner, TIME_BYTES),
   };
 }
 
 /** Kafka Streams' SessionWindowedSerializer: the key, then the session's end, then its start. */
 export function sessionWindowed<K>(inner: Serde<K>): Serde<WindowedKey<K>> {
+  const deserializeAt = (bytes: Buffer, from: number, to: number): WindowedKey<K> => {
+    const end = timeAt(bytes, from, to, 2 * TIME_BYTES);
+    const start = timeAt(bytes, from, to, TIME_BYTES);
+    return { key: keyOf(inner, bytes, from, to - 2 * TIME_BYTES), window: { start, end } };
+  };
   return {
     format: windowedName({ inner: inner.format, size: undefined, session: true }),
     serialize(value) {
@@ -48,11 +55,8 @@ export function sessionWindowed<K>(inner: Serde<K>): Serde<WindowedKey<K>> {
       if (end === undefined || end < start) throw mismatch('a session that ends when it starts or later', end);
       return Buffer.concat([inner.serialize(key as K), timeBytes(end), timeBytes(start)]);
     },
-    deserialize(bytes) {
-      const end = timeAt(bytes, bytes.length - 2 * TIME_BYTES);
-      const start = timeAt(bytes, bytes.length - TIME_BYTES);
-      return { key: keyOf(inner, bytes, bytes.length - 2 * TIME_BYTES), window: { start, end } };
-    },
+    deserialize: (bytes) => deserializeAt(bytes, 0, bytes.length),
+    deserializeAt,
     ...preparing(inner, 2 * TIME_BYTES),
   };
 }
@@ -80,13 +84,14 @@ function timeBytes(time: number): Buffer {
   return bytes;
 }
 
-function timeAt(bytes: Buffer, at: number): number {
-  if (at < 0) throw new RangeError(`a windowed key ends with its window’s times, and ${bytes.length} bytes are too few`);
-  const time = Number(bytes.readBigInt64BE(at));
+/** The time that begins so many bytes before the end of the key. */
+function timeAt(bytes: Buffer, from: number, to: number, before: number): number {
+  if (to - before < from) throw new RangeError(`a windowed key ends with its window’s times, and ${to - from} bytes are too few`);
+  const time = Number(bytes.readBigInt64BE(to - before));
   if (isTime(time)) return time;
   throw new RangeError('the window’s times are not epoch milliseconds');
 }
 
-function keyOf<K>(inner: Serde<K>, bytes: Buffer, end: number): K {
-  return inner.deserializeAt ? inner.deserializeAt(bytes, 0, end) : inner.deserialize(bytes.subarray(0, end));
+function keyOf<K>(inner: Serde<K>, bytes: Buffer, start: number, end: number): K {
+  return inner.deserializeAt ? inner.deserializeAt(bytes, start, end) : inner.deserialize(bytes.subarray(start, end));
 }

@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 
 interface Stored {
@@ -13,11 +14,23 @@ interface Failure {
   readonly message: string;
 }
 
+interface Login {
+  readonly username: string;
+  readonly password: string;
+}
+
+/** PEM texts; with `ca` only clients with a certificate of that authority are let in. */
+interface Certificates {
+  readonly key: string;
+  readonly cert: string;
+  readonly ca?: string;
+}
+
 const MEDIA_TYPE = 'application/vnd.schemaregistry.v1+json';
 
 /**
  * A server that keeps the REST contract of Confluent's Schema Registry, as far as clients use it to read and register:
- * ids over all subjects, versions of each, equal schemas under one id, its error codes, and basic authentication. It
+ * ids over all subjects, versions of each, equal schemas under one id, its error codes, basic authentication and TLS. It
  * checks no compatibility: a subject that is frozen refuses every further version instead.
  */
 export class RegistryServer {
@@ -26,26 +39,35 @@ export class RegistryServer {
   readonly frozen = new Set<string>();
   /** Answers every request with this status, as a proxy before a registry that is away. */
   failWith: number | undefined;
+  /** Takes requests and never answers them. */
+  silent = false;
   private readonly schemas: Stored[] = [];
   private readonly subjects = new Map<string, number[]>();
   private server: Server | undefined;
   private port = 0;
 
-  private constructor(private readonly login: { username: string; password: string } | undefined) {}
+  private constructor(
+    private readonly login: Login | undefined,
+    private readonly tls: Certificates | undefined,
+  ) {}
 
-  static async start(login?: { username: string; password: string }): Promise<RegistryServer> {
-    const server = new RegistryServer(login);
+  static async start(login?: Login, tls?: Certificates): Promise<RegistryServer> {
+    const server = new RegistryServer(login, tls);
     await server.open();
     return server;
   }
 
   get url(): string {
-    return `http://127.0.0.1:${this.port}`;
+    return `${this.tls ? 'https' : 'http'}://127.0.0.1:${this.port}`;
   }
 
   /** Listens, on the port it had before. */
   async open(): Promise<void> {
-    const server = createServer((request, response) => void this.answer(request, response));
+    const answer = (request: IncomingMessage, response: ServerResponse): void => void this.answer(request, response);
+    const { tls } = this;
+    const server = tls
+      ? createTlsServer({ ...tls, requestCert: tls.ca !== undefined, rejectUnauthorized: tls.ca !== undefined }, answer)
+      : createServer(answer);
     await new Promise<void>((resolve) => server.listen(this.port, '127.0.0.1', resolve));
     this.server = server;
     this.port = (server.address() as AddressInfo).port;
@@ -74,6 +96,7 @@ export class RegistryServer {
     this.requests.push(`${method} ${url}`);
     let text = '';
     for await (const chunk of request) text += chunk;
+    if (this.silent) return;
     const result = this.failWith === undefined ? this.result(request, method, url, text) : undefined;
     if (result === undefined) return void response.writeHead(this.failWith as number).end('<html>away</html>');
     const failed = isFailure(result);
@@ -87,7 +110,8 @@ export class RegistryServer {
       const expected = `Basic ${Buffer.from(`${this.login.username}:${this.login.password}`).toString('base64')}`;
       if (headers.authorization !== expected) return fail(401, 401, 'Unauthorized');
     }
-    const [root, name = '', kind, version] = url.slice(1).split('/').map(decodeURIComponent);
+    const [path = ''] = url.slice(1).split('?');
+    const [root, name = '', kind, version] = path.split('/').map(decodeURIComponent);
     if (method === 'GET' && root === 'schemas' && name === 'ids') return this.byId(Number(kind));
     if (root !== 'subjects') return fail(404, 404, 'HTTP 404 Not Found');
     if (method === 'GET' && name === '') return [...this.subjects.keys()];

@@ -9,6 +9,14 @@ const serde = (name: string) => {
   return found;
 };
 
+/** Reads a value that lies between other bytes. */
+function readAmong(name: string, bytes: Buffer, before: number): unknown {
+  const { deserialize, deserializeAt } = serde(name);
+  const slab = Buffer.concat([Buffer.alloc(before, 0xff), bytes, Buffer.alloc(9, 0xff)]);
+  const end = before + bytes.length;
+  return deserializeAt ? deserializeAt(slab, before, end) : deserialize(slab.subarray(before, end));
+}
+
 const values: Record<string, fc.Arbitrary<unknown>> = {
   string: fc.string({ unit: 'binary' }),
   json: fc.jsonValue().filter((value) => value !== null),
@@ -32,9 +40,10 @@ describe('formats', () => {
   it.each(Object.keys(values))('%s gives back what it wrote', (name) => {
     const { serialize, deserialize, latin1 } = serde(name);
     fc.assert(
-      fc.property(values[name] as fc.Arbitrary<unknown>, (value) => {
+      fc.property(values[name] as fc.Arbitrary<unknown>, fc.nat(9), (value, before) => {
         const bytes = serialize(value);
         expect(deserialize(bytes)).toEqual(name === 'json' ? JSON.parse(JSON.stringify(value)) : value);
+        expect(readAmong(name, bytes, before)).toEqual(deserialize(bytes));
         if (latin1) expect(latin1(value)).toBe(latin1Of(bytes));
       }),
     );
@@ -91,6 +100,7 @@ describe('formats', () => {
     ['double', '', 'double takes 8 bytes, got 0'],
   ])('%s does not read the bytes %s', (name, hex, message) => {
     expect(() => serde(name).deserialize(Buffer.from(hex, 'hex'))).toThrow(message);
+    expect(() => readAmong(name, Buffer.from(hex, 'hex'), 8)).toThrow(message);
   });
 
   it('reads a replacement character that was really written', () => {

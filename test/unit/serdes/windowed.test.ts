@@ -23,7 +23,11 @@ describe('windowed keys', () => {
       fc.property(fc.string({ unit: 'grapheme' }), fc.nat({ max: 2 ** 45 }), fc.nat(), (key, start, length) => {
         const window = { start, end: start + length };
         const [sized, session] = [timeWindowed(stringSerde, length), sessionWindowed(stringSerde)];
-        for (const serde of [sized, session]) expect(serde.deserialize(serde.serialize({ key, window }))).toEqual({ key, window });
+        for (const serde of [sized, session]) {
+          const bytes = serde.serialize({ key, window });
+          expect(serde.deserialize(bytes)).toEqual({ key, window });
+          expect(serde.deserializeAt?.(Buffer.concat([bytes, bytes, bytes]), bytes.length, 2 * bytes.length)).toEqual({ key, window });
+        }
         const unsized = timeWindowed(stringSerde, undefined);
         expect(unsized.deserialize(unsized.serialize({ key, window }))).toEqual({ key, window: { start } });
       }),
@@ -41,6 +45,7 @@ describe('windowed keys', () => {
     expect(() => five.serialize({ key: 'a', window: { start: -1 } })).toThrow('expected { key, window: { start, end } }');
     expect(() => five.serialize('a' as never)).toThrow('got the string "a"');
     expect(() => five.deserialize(Buffer.alloc(7))).toThrow('7 bytes are too few');
+    expect(() => five.deserializeAt?.(Buffer.alloc(30), 20, 27)).toThrow('7 bytes are too few');
     expect(() => five.deserialize(Buffer.alloc(8, 0xff))).toThrow('not epoch milliseconds');
     expect(() => sessionWindowed(stringSerde).serialize({ key: 'a', window: { start: 5 } })).toThrow('expected a session that ends');
   });
