@@ -21,6 +21,8 @@ export class Contender {
   #ended;
   #assigned;
   #log = '';
+  /** Of the daemon's HTTP server, once it listens. */
+  httpPort;
 
   /** @param {readonly string[]} args of node @param {'packed' | 'stock'} path of records */
   constructor(args, path) {
@@ -30,6 +32,7 @@ export class Contender {
     this.#assigned = new Promise((resolve) => {
       this.#child.stderr.on('data', (chunk) => {
         this.#log = (this.#log + chunk).slice(-20_000);
+        this.httpPort ??= Number(/"url":"http:\/\/127\.0\.0\.1:(\d+)"/.exec(this.#log)?.[1]) || undefined;
         if (/^assigned$|"partitions assigned"/m.test(this.#log)) resolve('assigned');
       });
     });

@@ -22,10 +22,10 @@ export function keyIndex(key) {
 }
 
 /** The key's index of the record with this number: evenly spread, and the same in every run. */
-export function keyIndexAt(number) {
+export function keyIndexAt(number, keys = KEYS) {
   let hash = Math.imul(number ^ (number >>> 16), 0x85ebca6b);
   hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return ((hash ^ (hash >>> 16)) >>> 0) % KEYS;
+  return ((hash ^ (hash >>> 16)) >>> 0) % keys;
 }
 
 /** `n` of the value of the record with this number. */
@@ -48,9 +48,12 @@ export function expectedCounts(records) {
   return counts;
 }
 
-/** Fills a topic with the records 0 … records−1, and makes sure that they are there; `bytesOf` gives the bytes for `valueAt` of a record. */
-export async function load(cluster, topic, partitions, records, progress, bytesOf = valueBytes) {
-  const keys = Array.from({ length: KEYS }, (_, index) => keyOf(index));
+/**
+ * Fills a topic with the records `from` (0 unless told) … records−1, and makes sure that all are there; `bytesOf` gives the bytes for `valueAt` of a
+ * record, `count` is the number of keys.
+ */
+export async function load(cluster, topic, partitions, records, progress, bytesOf = valueBytes, { from = 0, count = KEYS } = {}) {
+  const keys = Array.from({ length: count }, (_, index) => keyOf(index));
   const values = Array.from({ length: VALUES }, (_, n) => bytesOf(n));
   // A second argument, even an empty one, would replace what is said here of topics: the partitioner.
   const producer = new RdKafka.Producer({
@@ -66,8 +69,8 @@ export async function load(cluster, topic, partitions, records, progress, bytesO
   producer.setPollInterval(100);
   await new Promise((resolve, reject) => producer.connect({ timeout: 30_000 }, (error) => (error ? reject(error) : resolve())));
   const native = producer.getClient();
-  for (let number = 0; number < records; number++) {
-    const key = keys[keyIndexAt(number)];
+  for (let number = from; number < records; number++) {
+    const key = keys[keyIndexAt(number, count)];
     const send = () => native.produce(topic, -1, values[valueAt(number)], key, timestampAt(number), undefined, undefined);
     let code = send();
     for (; code === QUEUE_FULL; code = send()) await sleep(2);

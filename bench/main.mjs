@@ -15,7 +15,9 @@ import { echo } from './workloads/echo.mjs';
 import { filter } from './workloads/filter.mjs';
 import { guarantees } from './workloads/guarantees.mjs';
 import { idle } from './workloads/idle.mjs';
+import { queries } from './workloads/queries.mjs';
 import { restore } from './workloads/restore.mjs';
+import { snapshots } from './workloads/snapshots.mjs';
 
 const USAGE = `usage: npm run bench -- [WORKLOAD…] [options]
        npm run bench -- profile WORKLOAD [options]
@@ -25,14 +27,16 @@ const USAGE = `usage: npm run bench -- [WORKLOAD…] [options]
   guarantees                        count with changelog: exactly-once against at-least-once, seven pairs
   batch                             batches of 100 and 1000 against single records
   idle                              CPU of a daemon without input
+  queries                           10,000 queries at a time while 50,000 records/s are counted
   restore                           a store of 100,000 keys from its changelog
+  snapshots                         a store of 1,000,000 keys from a snapshot and the rest of its changelog, against all of it; twice --records
   (all of them unless told)
 
   --records N    5000000 unless told
   --rounds N     how often the first group is run, 3 unless told`;
 
 const COMPARED = { echo, filter, count: countUpdate, 'count-batch': countBatch, 'at-least-once': countAtLeastOnce, 'exactly-once': countExactlyOnce };
-const OTHERS = { guarantees, batch, idle, restore };
+const OTHERS = { guarantees, batch, idle, queries, restore, snapshots };
 
 const count = (text, option) => {
   if (!/^[1-9]\d*$/.test(text)) throw new Error(`--${option} takes a number, not: ${text}`);

@@ -19,10 +19,14 @@ export {
 } from './core/processor.js';
 export { type RecordInit, StreamRecord } from './core/record.js';
 export type {
+  AsyncStoreBackend,
+  AsyncStoreEngine,
   ByteIterator,
   ByteRange,
   KeyValueStore,
   RangeOptions,
+  RestoredRecord,
+  SingleStoreEngine,
   StoreBackend,
   StoreEngine,
   StoreIterator,

@@ -19,7 +19,9 @@ import { openStateDirectory } from '../stores/state-directory.js';
 import { RecentErrors } from '../telemetry/recent-errors.js';
 import type { Topology } from '../topology/topology.js';
 import { openSerdes } from './open-serdes.js';
+import { openSnapshots } from './open-snapshots.js';
 import type { DaemonOptions } from './options.js';
+import type { QueriedApplication } from './queries/store-request.js';
 import { type ApplicationStatus, applicationStatus } from './status.js';
 import { storeEngines } from './store-engines.js';
 
@@ -28,7 +30,7 @@ const MAX_POLL_INTERVAL_MS = 300_000;
 
 /** What applications of one process share. */
 export interface Surroundings {
-  readonly options: Pick<DaemonOptions, 'stateDir' | 'instanceId'>;
+  readonly options: Pick<DaemonOptions, 'stateDir' | 'instanceId' | 'snapshots'>;
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly clock?: Clock;
@@ -38,6 +40,8 @@ export interface Surroundings {
   readonly transport?: Transport;
   /** Default: of the pipeline's formats, with the registry it names. */
   readonly serdes?: SerdeSet;
+  /** The URL at which other instances ask about its stores (S11), once there is one. */
+  readonly url?: () => string | undefined;
   /** false: stores have no changelogs, for a cluster that cannot make topics. */
   readonly changelogs?: boolean;
 }
@@ -45,7 +49,10 @@ export interface Surroundings {
 /** A worker with what belongs to it in this process. */
 export interface Application {
   readonly worker: Worker;
+  readonly queried: QueriedApplication;
   status(): Promise<ApplicationStatus>;
+  /** After a stop in order: stores the last snapshots within so many milliseconds, or gives up. Does not reject. */
+  storeLast(withinMs: number): Promise<void>;
   /** Gives up the application's place in the state directory; to be called when the worker has ended. */
   close(): Promise<void>;
 }
@@ -70,14 +77,25 @@ export async function makeApplication(pipeline: Pipeline, around: Surroundings):
     onFindings: (directory, findings) => worker.damaged(directory, described(findings)),
     onSetAside: () => metrics.counter('state_set_aside_total').add(),
   };
+  const identity = { id: place.instanceId, place: await directoryIdentity(place.directory) };
+  const instance: WorkerOptions['instance'] = {
+    ...identity,
+    get address() {
+      return around.url?.();
+    },
+  };
+  const damaged = (directory: string, problem: string): void => worker.damaged(directory, problem);
+  const snapshots = await openSnapshots(place, options.snapshots, { damaged, clock, logger, metrics });
   const worker: Worker = new Worker({
     topology,
     transport,
     openState: (asked) =>
       TaskState.open({ ...asked, engines, serdeFor: (format) => serdes.get(format), cache, holdDirectory: (task) => openVerified(task, hold) }),
+    serdeFor: (format) => serdes.get(format),
+    snapshots,
     stateDir: place.directory,
     instanceId: options.instanceId,
-    instance: { id: place.instanceId, place: await directoryIdentity(place.directory) },
+    instance,
     transactions: transactionsOf(pipeline, place.instanceId),
     batch: pipeline.batch,
     commit: pipeline.commit,
@@ -99,7 +117,13 @@ export async function makeApplication(pipeline: Pipeline, around: Surroundings):
       work: await worker.status(),
       errors: errors.list(),
     });
-  return { worker, status, close: () => place.close() };
+  const queried: QueriedApplication = { queries: worker.queries, serdeFor: (format) => serdes.get(format), metrics };
+  const storeLast = async (withinMs: number): Promise<void> => snapshots?.close(withinMs);
+  const close = async (): Promise<void> => {
+    await storeLast(0);
+    await place.close();
+  };
+  return { worker, queried, status, storeLast, close };
 }
 
 function kafka(pipeline: Pipeline, logger: Logger, metrics: Metrics): KafkaTransport {
@@ -116,7 +140,7 @@ function transactionsOf({ guarantee, name, kafka }: Pipeline, instanceId: string
 /** The engines that the topology's stores name: built-in ones, and exports of plugin modules. */
 async function enginesOf(topology: Topology, pipeline: Pipeline): Promise<ReadonlyMap<string, StoreEngine>> {
   const engines = new Map<string, StoreEngine>();
-  for (const { engine } of topology.stores.values()) {
+  for (const { engine } of [...topology.stores.values(), ...topology.globals.values()]) {
     if (engines.has(engine)) continue;
     engines.set(engine, storeEngines.get(engine)?.() ?? (await resolveStoreEngine(engine, pipeline.position.file)));
   }

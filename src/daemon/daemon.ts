@@ -8,7 +8,13 @@ import { type HttpServer, type Readiness, startHttp } from '../telemetry/http.js
 import { PrometheusMetrics } from '../telemetry/metrics.js';
 import { type Application, makeApplication } from './application.js';
 import type { DaemonOptions } from './options.js';
+import { Peers } from './queries/peers.js';
+import { storesRoute } from './queries/stores-route.js';
+import { advertisedUrl, servingOf } from './serving.js';
 import { kstreamdVersion } from './version.js';
+
+/** Kept of the time of a shutdown, to end what a last snapshot leaves unfinished. */
+const CLOSING_MS = 1_000;
 
 /**
  * Runs applications until `stop` aborts or one of them fails, which stops the others. Resolves when all are
@@ -24,15 +30,25 @@ export async function runDaemon(pipelines: readonly Pipeline[], options: DaemonO
       for (const { worker } of applications.values()) worker.damaged(directory, described(findings));
     },
   });
+  const serving = servingOf(options, pipelines);
+  const peers = new Peers(serving);
   let server: HttpServer | undefined;
+  const url = (): string | undefined => server && advertisedUrl(serving, server.address);
+  let stoppedAt = performance.now();
+  const stopped = (): void => {
+    stoppedAt = performance.now();
+  };
+  stop.addEventListener('abort', stopped, { once: true });
   try {
     for (const pipeline of pipelines)
-      applications.set(pipeline.name, await makeApplication(pipeline, { options, logger, scrubber, metrics: metrics.ofApplication(pipeline.name) }));
+      applications.set(pipeline.name, await makeApplication(pipeline, { options, logger, scrubber, url, metrics: metrics.ofApplication(pipeline.name) }));
     const readiness = (): Readiness => readinessOf(applications);
     metrics.onScrape(() => metrics.gauge('ready').set(readiness().ready ? 1 : 0));
-    if (options.http) {
-      server = await startHttp({ address: options.http, readiness, status: () => statusOf(applications), metrics, logger });
-      logger.info({ url: server.url }, 'answering /live, /ready, /metrics and /status');
+    if (serving.address) {
+      const stores = storesRoute({ applications: () => Array.from(applications.values(), ({ queried }) => queried), peers, logger });
+      const { address, token, tls } = serving;
+      server = await startHttp({ address, token, tls, readiness, status: () => statusOf(applications), metrics, routes: { '/stores': stores }, logger });
+      logger.info({ url: server.url, advertised: url() }, 'answering /live, /ready, /metrics, /status and /stores');
     }
     logger.info({ version: kstreamdVersion, applications: [...applications.keys()], stateDir: options.stateDir }, 'started');
     await runAll(
@@ -41,11 +57,15 @@ export async function runDaemon(pipelines: readonly Pipeline[], options: DaemonO
       logger,
       stop,
     );
+    // What is left of the time of a shutdown is for last snapshots.
+    const left = options.shutdownTimeoutMs - (performance.now() - stoppedAt) - CLOSING_MS;
+    await Promise.all(Array.from(applications.values(), (application) => application.storeLast(left)));
     logger.info({}, 'stopped');
   } finally {
     await scrubber.close();
     for (const application of applications.values()) await application.close();
     await server?.close();
+    peers.close();
     metrics.close();
   }
 }

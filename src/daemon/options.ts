@@ -18,6 +18,36 @@ const durationOption = z.string().transform((text, context): number => {
 
 const INSTANCE_ID = /^[A-Za-z0-9._-]{1,200}$/;
 
+const SNAPSHOTS = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])((?:\/[A-Za-z0-9!_.*'()=-]+)*)\/?$/;
+
+const snapshotsOption = z.string().transform((text, context): SnapshotPlace => {
+  const [, bucket, prefix = ''] = SNAPSHOTS.exec(text) ?? [];
+  if (bucket === undefined) context.addIssue(`"${text}" names no bucket; write s3://BUCKET or s3://BUCKET/PREFIX`);
+  return bucket === undefined ? z.NEVER : { bucket, prefix: prefix.slice(1) };
+});
+
+const endpointOption = z.string().transform((text, context): string => {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const isEndpoint = url !== undefined && /^https?:$/.test(url.protocol) && url.username === '' && url.password === '' && url.search === '' && url.hash === '';
+  if (!isEndpoint)
+    context.addIssue(`"${text.replace(/\/\/[^/@]*@/, '//***@')}" is not the URL of a server; write for example https://s3.example.com, without a login`);
+  return isEndpoint ? text : z.NEVER;
+});
+
+const MOST_KEPT = 1000;
+
+const keepOption = z.union([z.string(), z.number()]).transform((given, context): number => {
+  const count = /^\d+$/.test(String(given)) ? Number(given) : 0;
+  const isCount = count >= 1 && count <= MOST_KEPT;
+  if (!isCount) context.addIssue(`"${given}" is not a number from 1 to ${MOST_KEPT}`);
+  return isCount ? count : z.NEVER;
+});
+
+/** Less would do little but copy files. */
+const LEAST_EVERY_MS = 1_000;
+
+const everyOption = durationOption.refine((ms) => ms >= LEAST_EVERY_MS, 'snapshots are taken every second at most: write 1s or more');
+
 /**
  * The options of the daemon: keys of the file given with `--config`, and in other spelling flags (`--state-dir`)
  * and variables (`KSTREAMD_STATE_DIR`). Descriptions and defaults here are what help and docs show.
@@ -29,7 +59,28 @@ export const daemonOptionsSchema = z.strictObject({
   }),
   http: httpOption.prefault('127.0.0.1:8080').meta({
     value: 'HOST:PORT',
-    description: 'Where /live, /ready, /metrics and /status answer, or off. Port 0 takes any free port, which is printed.',
+    description: 'Where /live, /ready, /metrics, /status and /stores answer, or off. Port 0 takes any free port, which is printed.',
+  }),
+  httpAdvertised: z.string().transform(parseHttpAddress).optional().meta({
+    value: 'HOST:PORT',
+    description:
+      'Where other instances reach the HTTP server, to ask for keys of this one. Without it the address above, and for 0.0.0.0 the first address of this machine.',
+  }),
+  httpTokenFile: z.string().min(1).optional().meta({
+    value: 'FILE',
+    description: 'File with the bearer token that opens /status and /stores to other machines. Without it only this machine may ask.',
+  }),
+  httpCertFile: z.string().min(1).optional().meta({
+    value: 'FILE',
+    description: 'PEM file with the certificate of the HTTP server, which then speaks HTTPS, and those between it and its authority.',
+  }),
+  httpKeyFile: z.string().min(1).optional().meta({
+    value: 'FILE',
+    description: 'PEM file with the private key of that certificate, without a password.',
+  }),
+  httpCaFile: z.string().min(1).optional().meta({
+    value: 'FILE',
+    description: 'PEM file with the certificates by which this instance knows the others. Without it those of the system, and its own certificate.',
   }),
   instanceId: z.string().regex(INSTANCE_ID, 'an instance id is 1 to 200 of A-Z a-z 0-9 . _ -').optional().meta({
     value: 'ID',
@@ -50,6 +101,30 @@ export const daemonOptionsSchema = z.strictObject({
     value: 'DURATION',
     description: 'How long a shutdown may drain and commit before it is forced.',
   }),
+  snapshots: snapshotsOption.optional().meta({
+    value: 's3://BUCKET/PREFIX',
+    description: 'Bucket for snapshots of state, on any server that speaks S3. None are kept without it. Credentials come as for the AWS tools.',
+  }),
+  snapshotEndpoint: endpointOption.optional().meta({
+    value: 'URL',
+    description: 'Where that server is, when it is not AWS.',
+  }),
+  snapshotRegion: z.string().min(1).optional().meta({
+    value: 'REGION',
+    description: 'Region of the bucket. Without it AWS_REGION or the AWS configuration file says it, and for another server us-east-1 stands.',
+  }),
+  snapshotPathStyle: z.enum(['auto', 'always', 'never']).default('auto').meta({
+    value: 'WHEN',
+    description: 'Whether the bucket stands in the path of URLs instead of in the host name: auto (with an endpoint), always or never.',
+  }),
+  snapshotEvery: everyOption.prefault('10m').meta({
+    value: 'DURATION',
+    description: 'Time between two snapshots of a task. One more is taken when the daemon stops in order.',
+  }),
+  snapshotKeep: keepOption.prefault(3).meta({
+    value: 'N',
+    description: 'Snapshots of a task that are kept; older ones are deleted.',
+  }),
 });
 
 export type DaemonOptionName = keyof typeof daemonOptionsSchema.shape;
@@ -62,10 +137,35 @@ export interface DaemonOptions {
   readonly stateDir: string;
   /** undefined: no HTTP server. */
   readonly http: HttpAddress | undefined;
+  /** `http` was given, and is not the default. */
+  readonly httpGiven?: boolean;
+  readonly httpAdvertised?: HttpAddress | undefined;
+  /** Absolute, as the next three. */
+  readonly httpTokenFile?: string | undefined;
+  readonly httpCertFile?: string | undefined;
+  readonly httpKeyFile?: string | undefined;
+  readonly httpCaFile?: string | undefined;
   readonly instanceId: string | undefined;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
   readonly shutdownTimeoutMs: number;
+  /** Left out: no snapshots are kept. */
+  readonly snapshots?: SnapshotOptions | undefined;
+}
+
+interface SnapshotPlace {
+  readonly bucket: string;
+  /** Without slashes around it; empty for none. */
+  readonly prefix: string;
+}
+
+/** Where snapshots of state go, and how often (S13). */
+export interface SnapshotOptions extends SnapshotPlace {
+  readonly endpoint: string | undefined;
+  readonly region: string | undefined;
+  readonly pathStyle: boolean;
+  readonly everyMs: number;
+  readonly keep: number;
 }
 
 /** `--state-dir` of `stateDir`. */
@@ -102,15 +202,35 @@ export function resolveDaemonOptions({ flags, env }: OptionSources): DaemonOptio
   const fromFile = configFile === undefined ? undefined : readConfigFile(String(configFile), daemonOptionNames);
   const given = (name: DaemonOptionName): GivenOption | undefined => fromFlag(flags, name) ?? fromVariable(env, name) ?? fromFile?.get(name);
 
+  const path = (name: 'httpTokenFile' | 'httpCertFile' | 'httpKeyFile' | 'httpCaFile'): string | undefined => {
+    const option = given(name);
+    const file = parse(name, option);
+    return file && resolve(option?.directory ?? '', expandHome(file, env));
+  };
   const stateDir = given('stateDir') ?? xdgDefault(env);
   return {
     stateDir: resolve(stateDir?.directory ?? '', expandHome(parse('stateDir', stateDir), env)),
     http: parse('http', given('http')),
+    ...(given('http') && { httpGiven: true }),
+    httpAdvertised: parse('httpAdvertised', given('httpAdvertised')),
+    httpTokenFile: path('httpTokenFile'),
+    httpCertFile: path('httpCertFile'),
+    httpKeyFile: path('httpKeyFile'),
+    httpCaFile: path('httpCaFile'),
     instanceId: parse('instanceId', given('instanceId')),
     logLevel: parse('logLevel', given('logLevel')),
     logFormat: parse('logFormat', given('logFormat')),
     shutdownTimeoutMs: parse('shutdownTimeout', given('shutdownTimeout')),
+    snapshots: snapshotOptions((name) => parse(name, given(name))),
   };
+}
+
+function snapshotOptions(of: <Name extends DaemonOptionName>(name: Name) => Parsed[Name]): SnapshotOptions | undefined {
+  const place = of('snapshots');
+  const endpoint = of('snapshotEndpoint');
+  const style = of('snapshotPathStyle');
+  const rest = { endpoint, region: of('snapshotRegion'), everyMs: of('snapshotEvery'), keep: of('snapshotKeep') };
+  return place && { ...place, ...rest, pathStyle: style === 'auto' ? endpoint !== undefined : style === 'always' };
 }
 
 type Parsed = z.output<typeof daemonOptionsSchema>;

@@ -7,7 +7,7 @@ import type { RecentError } from '../telemetry/recent-errors.js';
 type Dated<T> = Omit<T, 'time'> & { readonly time: string };
 
 /** One application's part of `/status`; docs/status.md explains it. */
-export interface ApplicationStatus extends Pick<WorkerStatus, 'state' | 'tasks' | 'standby'> {
+export interface ApplicationStatus extends Pick<WorkerStatus, 'state' | 'tasks' | 'standby' | 'globals'> {
   readonly name: string;
   readonly guarantee: Pipeline['guarantee'];
   /** `packed` or `stock`; left out for a transport that is not ours. */
@@ -28,7 +28,7 @@ export interface StatusParts extends Pick<ApplicationStatus, 'name' | 'guarantee
 }
 
 export function applicationStatus({ name, guarantee, transport, unready, stateDirectory, instanceId, work, errors }: StatusParts): ApplicationStatus {
-  const { state, tasks, standby, lastCommit, lastFlush } = work;
+  const { state, tasks, standby, globals, lastCommit, lastFlush } = work;
   return {
     name,
     guarantee,
@@ -41,6 +41,7 @@ export function applicationStatus({ name, guarantee, transport, unready, stateDi
     ...(lastFlush && { lastFlush: done(lastFlush) }),
     tasks,
     standby,
+    ...(globals && { globals }),
     errors: errors.map(dated),
   };
 }

@@ -21,8 +21,10 @@ export const LABELS = {
   policy: 'What was done with the record: `fail`, `skip` or `dead-letter`.',
   type: 'What the callback goes by: `stream-time` or `wall-clock`.',
   event: '`assigned`, `revoked` or `lost`.',
-  result: '`ok` or `failed`; of a transaction `committed` or `aborted`.',
+  result: '`ok` or `failed`; of a transaction `committed` or `aborted`; of a snapshot also `refused`.',
   reason: 'Why it happened, in a word.',
+  kind: 'What was asked: `get` one key, a `range`, or as a `peer` on behalf of another instance.',
+  outcome: '`answered`, `absent`, `refused`, `unavailable` or `failed`.',
   quantile: '`0.5`, `0.9`, `0.99` or `1`.',
   path: '`packed` or `stock`.',
   version: 'Version of kstreamd.',
@@ -50,6 +52,7 @@ export const METRICS = {
   records_out_total: { type: 'counter', help: 'Records handed to the producer.', labels: ['topic'] },
   bytes_out_total: { type: 'counter', help: 'Bytes of keys and values handed to the producer.', labels: ['topic'] },
   batches_out_total: { type: 'counter', help: 'Batches of output records handed to the producer.', labels: ['topic'] },
+  early_outputs_total: { type: 'counter', help: 'Outputs of a step with `emit: <duration>` that left early, because too many bytes waited.', labels: ['step'] },
   records_dropped_total: { type: 'counter', help: 'Records left out on purpose, by the step that did and why.', labels: ['step', 'reason'] },
 
   poll_duration_seconds: { type: 'histogram', help: 'Time one read of the consumer took, waiting included.', labels: [], buckets: SECONDS },
@@ -84,6 +87,8 @@ export const METRICS = {
   retries_total: { type: 'counter', help: 'Further tries of failed records.', labels: ['step'] },
 
   store_reads_total: { type: 'counter', help: 'Keys read from a store.', labels: ['store'] },
+  store_cache_bytes: { type: 'gauge', help: 'Bytes of the store entries in the cache, which `cache` bounds.', labels: [] },
+  store_cache_misses_total: { type: 'counter', help: 'Keys of those read that the engine was asked for.', labels: ['store'] },
   store_cache_hits_total: { type: 'counter', help: 'Keys of those read that the write buffer or the cache held.', labels: ['store'] },
   store_writes_total: { type: 'counter', help: 'Keys put or deleted in a store.', labels: ['store'] },
   store_read_bytes_total: { type: 'counter', help: 'Bytes of values read from the store engine.', labels: ['store'] },
@@ -110,6 +115,39 @@ export const METRICS = {
   restore_skipped_records_total: { type: 'counter', help: 'Changelog records without a key, which no store can hold.', labels: ['store'] },
   standby_records_total: { type: 'counter', help: 'Changelog records put into stores of tasks that another instance runs.', labels: ['store'] },
   standby_lag_records: { type: 'gauge', help: 'Offsets of the changelog that a standby store does not have yet.', labels: ['store', 'partition'] },
+  global_table_records_total: { type: 'counter', help: 'Records of its topic that a global table took up after it was complete.', labels: ['store'] },
+  global_table_lag_records: {
+    type: 'gauge',
+    help: 'Offsets of its topic that a global table does not have yet, once it was complete.',
+    labels: ['store', 'partition'],
+  },
+
+  queries_total: { type: 'counter', help: 'Queries of stores by HTTP, by what became of them.', labels: ['store', 'kind', 'outcome'] },
+  query_duration_seconds: {
+    type: 'histogram',
+    help: 'Time until a query was answered, other instances that were asked included.',
+    labels: ['kind'],
+    buckets: SECONDS,
+  },
+
+  snapshots_total: { type: 'counter', help: 'Snapshots of tasks’ state that were stored, or could not be.', labels: ['result'] },
+  snapshot_age_seconds: {
+    type: 'gauge',
+    help: 'Time since the last snapshot of a task was up to date, of the task where it is longest; before the first one, since the task came here.',
+    labels: [],
+  },
+  snapshot_uploaded_bytes_total: { type: 'counter', help: 'Bytes of files sent for snapshots.', labels: [] },
+  snapshot_duration_seconds: {
+    type: 'histogram',
+    help: 'Time until a snapshot was stored, from the copy of its files on.',
+    labels: [],
+    buckets: RESTORE_SECONDS,
+  },
+  snapshot_restores_total: {
+    type: 'counter',
+    help: 'Tasks that began from a snapshot (`ok`), snapshots that could not be used (`refused`), and times that none could be read (`failed`).',
+    labels: ['result'],
+  },
 
   event_loop_delay_seconds: { type: 'gauge', help: 'How late the event loop ran since the scrape before, by quantile.', labels: ['quantile'] },
 } as const satisfies Readonly<Record<string, MetricSpec>>;

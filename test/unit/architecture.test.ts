@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 
 const root = path.resolve(import.meta.dirname, '../..');
 const ENGINE = ['serdes', 'processors', 'topology', 'pipeline', 'runtime'];
-const ADAPTERS = ['kafka', 'stores', 'telemetry', 'registry'];
+const ADAPTERS = ['kafka', 'stores', 'telemetry', 'registry', 'snapshots'];
 
 /** Folder of src → what its files may import: folders of src besides itself, npm packages, and whether Node's own modules. */
 const MAY_IMPORT: Record<string, { folders: readonly string[]; packages: readonly string[]; node: boolean }> = {
@@ -18,6 +18,7 @@ const MAY_IMPORT: Record<string, { folders: readonly string[]; packages: readonl
   kafka: { folders: ['core'], packages: ['@confluentinc/kafka-javascript'], node: true },
   stores: { folders: ['core'], packages: ['classic-level', '@node-rs/crc32', 'snappy'], node: true },
   registry: { folders: ['core'], packages: [], node: true },
+  snapshots: { folders: ['core'], packages: ['@aws-sdk/client-s3'], node: true },
   telemetry: { folders: ['core'], packages: ['pino', 'pino-pretty', 'prom-client'], node: true },
   testing: { folders: ['core', ...ENGINE, ...ADAPTERS], packages: ['zod', 'yaml'], node: true },
   daemon: { folders: ['core', ...ENGINE, ...ADAPTERS, 'testing'], packages: ['zod', 'yaml'], node: true },
@@ -111,6 +112,8 @@ describe('imports', () => {
     ['runtime/task.ts', 'zod'],
     ['stores/memory.ts', '../kafka/consumer.js'],
     ['serdes/framed.ts', '../registry/http-registry.js'],
+    ['runtime/snapshots/snapshots.ts', '../../snapshots/s3-snapshots.js'],
+    ['stores/checkpoint.ts', '@aws-sdk/client-s3'],
     ['pipeline/model.ts', 'pino'],
     ['daemon/run.ts', 'classic-level'],
   ])('of %s from %s are refused', (file, specifier) => {

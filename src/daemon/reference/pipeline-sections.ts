@@ -25,6 +25,7 @@ export const SECTIONS: readonly Section[] = [
     inside: {
       kafka: 'Kafka',
       topics: 'Topics',
+      tables: 'Tables',
       stores: 'Stores',
       batch: 'Batch',
       commit: 'Commit',
@@ -34,6 +35,7 @@ export const SECTIONS: readonly Section[] = [
       steps: 'Steps',
       to: 'Outputs',
       flows: 'Flows',
+      serve: 'Serving stores',
       tests: 'Tests',
     },
   },
@@ -55,12 +57,13 @@ export const SECTIONS: readonly Section[] = [
       'It is asked when a daemon starts and when a record names a schema that is not known yet; `kstreamd check` and `dev` do not ask it.',
     ].join(' '),
     table: keys.REGISTRY_KEYS,
+    inside: { tls: 'TLS' },
   },
   { title: 'Login', level: 3, about: 'Under `kafka.sasl`.', table: keys.SASL_KEYS },
   {
     title: 'TLS',
     level: 3,
-    about: 'Under `kafka.tls`; `tls: true` trusts the authorities of the system.',
+    about: 'Under `kafka.tls` and `kafka.registry.tls`; `tls: true` trusts the authorities of the system.',
     table: keys.TLS_KEYS,
   },
   {
@@ -78,6 +81,7 @@ export const SECTIONS: readonly Section[] = [
       'avro, protobuf and json-schema need a schema. With `schema` alone the bytes are the value alone. With `subject`, or without `schema`, they begin with the',
       'number of a schema in `kafka.registry`: what others wrote is read as our schema has it, the file’s or else the newest of the subject when the daemon starts,',
       'and what we write has the number of ours, which is registered at the start where it is not yet.',
+      '[Formats](formats.md) tells what each looks like, and what happens when something is wrong.',
     ].join(' '),
     table: keys.FORMAT_KEYS,
   },
@@ -119,7 +123,18 @@ export const SECTIONS: readonly Section[] = [
       '[Steps](steps.md) explains the operations and says which settings each takes.',
     ].join(' '),
     table: keys.STEP_KEYS,
-    inside: { store: 'Stores', onError: 'Errors' },
+    inside: { emit: 'Results once in a time', store: 'Stores', onError: 'Errors' },
+  },
+  {
+    title: 'Results once in a time',
+    level: 3,
+    about: [
+      'Under `emit`. Short: `emit: 10s`. The first result of a key begins to wait; later ones of the key take its place; and when stream time is `every` beyond the first,',
+      'the one that stands there leaves, with its own timestamp and headers. So a key has at most one output in that time, the latest, and none is lost; one that stands when the input',
+      'ends waits until stream time goes on. Everything that leaves the step is thinned out so. When more than `maxBytes` wait in a task, the oldest leave early, and',
+      '`kstreamd_early_outputs_total` counts them. What waits is in a store `<flow>-<step>-emit` with a changelog of its own, on the engine and with the copies of the step’s own store.',
+    ].join(' '),
+    table: keys.EMIT_KEYS,
   },
   { title: 'Arms of a branch', level: 3, about: 'Under `branch`: a list.', table: keys.ARM_KEYS, inside: { steps: 'Steps', to: 'Outputs' } },
   {
@@ -128,6 +143,21 @@ export const SECTIONS: readonly Section[] = [
     about: 'Under `stores.NAME`, and under `store` of a step for what differs from its own default.',
     table: keys.STORE_KEYS,
     inside: { key: 'Formats', value: 'Formats', changelog: 'Changelogs' },
+  },
+  {
+    title: 'Tables',
+    level: 2,
+    about: [
+      'Under `tables.NAME`: a store that a topic feeds and nobody else writes, with the last value of each key. Short: `customers: crm.customers`. The step `join` looks it up.',
+      'Each task has the partition of the table that goes with its own partition of the stream, so both topics must have the same number of partitions and the same',
+      'partitioner; a step `keyBy` before the join sees to that. The topic is its own changelog: nothing is written to it, and it should be compacted.',
+      'A table starts at the beginning of its topic. With `global: true` every instance reads the whole topic, before anything is processed, and follows it from then on:',
+      'a batch sees each partition of the topic up to one offset, and sees nothing newer until it ends. No order holds between the table and other topics: a record may meet',
+      'a value that was written after it. What is still in an open transaction is neither waited for nor seen.',
+      'With `type: versioned` a join finds the value that held at the time of the record, up to `history` back; `timestamped` keeps the time of each value for plugins.',
+    ].join(' '),
+    table: keys.TABLE_KEYS,
+    inside: { key: 'Formats', value: 'Formats' },
   },
   {
     title: 'Changelogs',
@@ -168,6 +198,15 @@ export const SECTIONS: readonly Section[] = [
     table: keys.ERROR_KEYS,
   },
   { title: 'Dead letters', level: 3, about: 'Under `deadLetter`. Short: `deadLetter: orders.dlq`.', table: keys.DEAD_LETTER_KEYS },
+  {
+    title: 'Serving stores',
+    level: 2,
+    about: [
+      'Under `serve`; [Queries](queries.md) tells what clients may ask. Short: `serve: 0.0.0.0:8080` for `serve: { http: 0.0.0.0:8080 }`. A process has one HTTP',
+      'server for all its applications, so their files must not differ here, and what the daemon’s own options say (`--http`, `--http-token-file`, …) wins.',
+    ].join(' '),
+    table: keys.SERVE_KEYS,
+  },
   {
     title: 'Tests',
     level: 2,

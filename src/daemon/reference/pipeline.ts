@@ -26,7 +26,7 @@ const VARIABLES = [
   '`${VAR}` must be set, `${VAR:default}` need not; an empty variable counts as unset, and `$${` stands for `${` itself.',
   'Variables are replaced in values only, never in keys, comments or expressions; inside `{ }` and `[ ]` put them in quotes.',
   'Expressions read what `env` declares: `env: { MIN: "${MIN:10}" }` and then `env.MIN`.',
-  'Under `kafka` and `env`, a key with `File` appended reads its value from a file: `passwordFile: /run/secrets/kafka`.',
+  'Under `kafka`, `env` and `serve`, a key with `File` appended reads its value from a file: `passwordFile: /run/secrets/kafka`.',
 ].join(' ');
 
 /** docs/pipeline.md: every key of the pipeline file, map by map. */

@@ -50,7 +50,15 @@ describe('precedence', () => {
       flags: { config, logLevel: 'debug' },
       env: { KSTREAMD_LOG_LEVEL: 'warn', KSTREAMD_LOG_FORMAT: 'pretty', KSTREAMD_STATE_DIR: '/s' },
     });
-    expect(options).toEqual({ stateDir: '/s', http: undefined, instanceId: 'from-file', logLevel: 'debug', logFormat: 'pretty', shutdownTimeoutMs: 30_000 });
+    expect(options).toEqual({
+      stateDir: '/s',
+      http: undefined,
+      httpGiven: true,
+      instanceId: 'from-file',
+      logLevel: 'debug',
+      logFormat: 'pretty',
+      shutdownTimeoutMs: 30_000,
+    });
   });
 
   test('KSTREAMD_CONFIG names the file unless --config does', () => {
@@ -66,7 +74,10 @@ describe('precedence', () => {
   });
 
   test('every option has a flag and a variable of its own', () => {
-    expect(daemonOptionNames.map(flagOf)).toEqual(['--state-dir', '--http', '--instance-id', '--log-level', '--log-format', '--shutdown-timeout']);
+    const http = ['--http', '--http-advertised', '--http-token-file', '--http-cert-file', '--http-key-file', '--http-ca-file'];
+    const snapshots = ['--snapshots', '--snapshot-endpoint', '--snapshot-region', '--snapshot-path-style', '--snapshot-every', '--snapshot-keep'];
+    const others = ['--instance-id', '--log-level', '--log-format', '--shutdown-timeout'];
+    expect(daemonOptionNames.map(flagOf)).toEqual(['--state-dir', ...http, ...others, ...snapshots]);
     expect(daemonOptionNames.map(variableOf)).toContain('KSTREAMD_SHUTDOWN_TIMEOUT');
   });
 });
