@@ -1,16 +1,18 @@
 /**
  * `npm run bench:stores`: what the types of stores cost beside a key-value store, and their batch forms beside single operations. No broker.
- * Medians of many rounds of 1,000 keys, the types in turn.
+ * Medians of many rounds of 1,000 keys, the types in turn. `npm run bench:stores -- expiry [--records N]`: bench/expiry.mjs.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import { silentLogger } from '../dist/core/logger.js';
 import { CacheBudget } from '../dist/runtime/cache-budget.js';
 import { TaskState } from '../dist/runtime/task-state.js';
 import { serdeFor } from '../dist/serdes/formats.js';
 import { levelEngine } from '../dist/stores/leveldb.js';
 import { memoryEngine } from '../dist/stores/memory.js';
+import { expiry } from './expiry.mjs';
 
 const KEY_BYTES = Array.from({ length: 1000 }, (_, i) => Buffer.from(`customer-${String(i).padStart(6, '0')}`));
 /** Strings of their own for each round, as they come out of records. */
@@ -138,6 +140,7 @@ async function measure(name, makeEngine, cacheBytes) {
     await rm(directory, { recursive: true, force: true });
   }
   print(name, rows);
+  return rows;
 }
 
 function print(name, rows) {
@@ -152,6 +155,32 @@ function print(name, rows) {
   }
 }
 
-await measure('memory', memoryEngine, 256e6);
-await measure('leveldb, cached', levelEngine, 256e6);
-await measure('leveldb, nothing cached', levelEngine, 0);
+/** What each may cost beside a key-value store, where the rows are in memory: else a put that has to know what was there reads it from the disk. */
+const MOST = [
+  ['window', 'put', 2],
+  ['window', 'get', 2],
+  ['versioned', 'put', 3],
+];
+
+function judge(name, rows) {
+  const costs = Object.fromEntries(rows);
+  let good = true;
+  for (const [type, operation, most] of MOST) {
+    const ratio = costs[type][operation] / costs['key-value'][operation];
+    good &&= ratio <= most;
+    console.log(`${ratio <= most ? 'ok  ' : 'FAIL'} ${name}: ${type} ${operation} costs ${ratio.toFixed(2)}× a key-value store's, at most ${most}`);
+  }
+  return good;
+}
+
+async function ratios() {
+  const memory = await measure('memory', memoryEngine, 256e6);
+  const cached = await measure('leveldb, cached', levelEngine, 256e6);
+  await measure('leveldb, nothing cached', levelEngine, 0);
+  console.log('');
+  return [judge('memory', memory), judge('leveldb, cached', cached)].every(Boolean);
+}
+
+const { values, positionals } = parseArgs({ options: { records: { type: 'string', default: '10000000' } }, allowPositionals: true });
+const good = positionals.includes('expiry') ? await expiry(Number(values.records)) : await ratios();
+if (!good) process.exitCode = 1;

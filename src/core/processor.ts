@@ -86,16 +86,29 @@ export interface StoreShape {
   readonly value?: string;
 }
 
+/** The other side of a join, which the step looks up by key: a table, or a store of its task. */
+export interface JoinedStore {
+  /** What `context.store` takes. */
+  readonly name: string;
+  readonly type: 'key-value' | 'timestamped' | 'versioned';
+  /** Format name of its keys. */
+  readonly key: string;
+  /** Every instance has all of it (S6). */
+  readonly global: boolean;
+}
+
 /** What the file says about a step beside its options. */
 export interface StepSettings {
   /** The step's id in the file: its `name`, else its operation. */
   readonly id: string;
   /** The step's node in the topology, unique in the application; the label `step` of its metrics. */
   readonly node: string;
-  /** `batch`: one output per key and batch; `update`: one per input. */
+  /** `batch`: one output per key and batch; `update`: one per input, also where the file gives a time: what comes after the step then thins them out (W5). */
   readonly emit: 'batch' | 'update';
   /** Only of `branch`: for each arm the child that takes its records. */
   readonly arms?: readonly string[];
+  /** Only of `join`. */
+  readonly joined?: JoinedStore;
 }
 
 /** A kind of step: built-ins and plugins make theirs with the same call. */
@@ -108,12 +121,22 @@ export interface ProcessorDefinition<Options = unknown> {
   readonly example?: string;
   /** Checks the step's options; feeds the linter, the JSON Schema and the docs. */
   readonly options: ZodType<Options>;
+  /**
+   * The options are settings beside the operation, and its own value is the option of its name. For operations of the
+   * language: their options must be an object whose other keys are settings of steps.
+   */
+  readonly beside?: boolean;
   /** Settings beside the operation key that mean something here. */
   readonly settings?: readonly ('emit' | 'store' | 'if')[];
   /** Records leave with another key, so state after it needs a repartition topic. */
   readonly changesKey?: boolean;
   /** Forwards at most one record per input, in input order; lets forks before a shared topic stay in batches (B4). */
   readonly atMostOne?: boolean;
+  /**
+   * Reads its stores by `getBatch` and iterators only, and awaits them: it may then use stores whose engine answers with
+   * promises (R2).
+   */
+  readonly async?: boolean;
   /** The one store this step keeps, under the step's own id. */
   readonly store?: StoreShape;
   /** Several stores, by the name `context.store(name)` takes. */

@@ -146,6 +146,18 @@ export class StreamRecord<K = unknown, V = unknown> {
     else this.raw?.passHeaders(this.index, outputs);
   }
 
+  /** The key's own bytes as another serde reads them, null where there is none; of a record whose key no step replaced. */
+  keyAs<T>(serde: Serde<T>): T | null {
+    if (!this.keyKept || this.raw === undefined) throw new Error('the record does not have the key that was read');
+    return this.raw.readKey(this.index, serde);
+  }
+
+  /** The same of the value. */
+  valueAs<T>(serde: Serde<T>): T | null {
+    if (!this.valueKept || this.raw === undefined) throw new Error('the record does not have the value that was read');
+    return this.raw.readValue(this.index, serde);
+  }
+
   /** Whether the value is null, told without deserializing it. */
   get isTombstone(): boolean {
     const value = this.parsedValue;

@@ -50,6 +50,13 @@ export class SortedKeys {
     }
   }
 
+  /** How many keys there are in the range, of which none was added twice. */
+  count(range: KeyRange): number {
+    this.settle();
+    const width = ({ start, end }: { start: number; end: number }): number => Math.max(end - start, 0);
+    return width(slice(this.sorted, range)) + width(slice(this.tail, range));
+  }
+
   /** Removes the keys of the range, and returns them. */
   take(range: KeyRange): string[] {
     const left = slice(this.sorted, range);

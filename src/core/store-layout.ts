@@ -33,3 +33,18 @@ export function layoutOf({ type, ttlMs, historyMs = 0, retentionMs = 0, timestam
   }
   return ttlMs === undefined ? undefined : 'ttl';
 }
+
+/**
+ * Whether a changelog with records of what a store was is one of what it is now, so that the store can be built anew from it: a
+ * key-value or timestamped store becomes versioned (S15), and of any store the times can change that say how long it keeps what.
+ */
+export function madeOfSameChangelog(was: { readonly type: string; readonly layout?: string | undefined }, now: StoreDefinition): boolean {
+  if (now.changelog === undefined) return false;
+  if (was.type !== now.type) return now.type === 'versioned' && (was.type === 'key-value' || was.type === 'timestamped');
+  return now.type === 'key-value' || traitsOf(was.layout) === traitsOf(layoutOf(now));
+}
+
+/** What of a layout is no time. */
+function traitsOf(layout = ''): string {
+  return layout.split(',').slice(1).join();
+}

@@ -38,7 +38,13 @@ export interface VersionedStore<K = unknown, V = unknown> {
   setBatch(entries: readonly (readonly [K, V | null, number])[]): number[];
   /** Latest versions in the byte order of the keys; from and to are inclusive, undefined leaves that end open. */
   range(from?: K, to?: K, options?: RangeOptions): StoreIterator<K, VersionedRecord<V>>;
+  /** Latest versions of the keys whose serialized bytes start with those of `prefix`. */
+  prefixScan(prefix: K, options?: RangeOptions): StoreIterator<K, VersionedRecord<V>>;
   all(options?: RangeOptions): StoreIterator<K, VersionedRecord<V>>;
+  /** Puts null for each key at its time, in order. */
+  deleteBatch(entries: readonly (readonly [K, number])[]): void;
+  /** About how many keys there are, as of a key-value store; deleted ones count until their history has closed. */
+  approximateCount(): MaybePromise<number>;
 }
 
 /** A key in a span of time: of a window `end` is exclusive, of a session inclusive (W1). Epoch milliseconds. */
@@ -70,6 +76,8 @@ export interface WindowStore<K = unknown, V = unknown> {
   /** Key, value and window start; writes in order, null deletes. */
   setBatch(entries: readonly (readonly [K, V | null, number])[]): void;
   deleteBatch(windows: readonly (readonly [K, number])[]): void;
+  /** About how many windows there are, as of a key-value store; some whose retention has just ended count until they are removed. */
+  approximateCount(): MaybePromise<number>;
 }
 
 /**
@@ -103,6 +111,8 @@ export interface SessionStore<K = unknown, V = unknown> {
   /** Writes in order; null deletes. */
   setBatch(entries: readonly (readonly [Windowed<K>, V | null])[]): void;
   deleteBatch(sessions: readonly Windowed<K>[]): void;
+  /** About how many sessions there are, as of a window store. */
+  approximateCount(): MaybePromise<number>;
 }
 
 /** Any store that `context.store` may give. */

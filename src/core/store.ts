@@ -40,6 +40,12 @@ export interface KeyValueStore<K = unknown, V = unknown> {
   /** Keys whose serialized bytes start with those of `prefix`. */
   prefixScan(prefix: K, options?: RangeOptions): StoreIterator<K, V>;
   all(options?: RangeOptions): StoreIterator<K, V>;
+  /**
+   * About how many entries there are, what was not committed included. Exact for the `memory` engine and for small stores; else
+   * LevelDB tells from the sizes of its files, which know overwritten and deleted entries for a while, and not yet the few
+   * megabytes that were written last. With a `ttl`, entries count until they are removed.
+   */
+  approximateCount(): MaybePromise<number>;
 }
 
 /** One write on its way to a backend; null deletes. */
@@ -56,6 +62,9 @@ export interface ByteRange extends RangeOptions {
   readonly lt?: Buffer | undefined;
 }
 
+/** The keys that a scan without a limit would give. */
+export type KeySpan = Pick<ByteRange, 'gte' | 'lte' | 'lt'>;
+
 /** A snapshot scan. */
 export interface ByteIterator {
   /** The next entries in order, at least one while any is left; an empty array at the end. */
@@ -65,11 +74,15 @@ export interface ByteIterator {
 
 /** What is read of one store of one task. */
 export interface StoreReader {
+  /** `get` throws: the engine answers only with promises (R2). */
+  readonly asynchronous?: boolean | undefined;
   /** null when absent; empty bytes are a value. */
   get(key: Buffer): Buffer | null;
   getMany?(keys: readonly Buffer[]): MaybePromise<(Buffer | null)[]>;
   /** Byte order of the keys. */
   scan(range: ByteRange): ByteIterator;
+  /** About how many keys there are in the range, for less than a scan costs; else they are scanned. */
+  count?(range: KeySpan): MaybePromise<number>;
 }
 
 /**
@@ -87,7 +100,30 @@ export interface StoreBackend extends StoreReader {
   positions?(): MaybePromise<readonly StoredPosition[]>;
   /** Removes every entry and forgets the positions, these first. Needed where there is `positions`; else done by deleting key by key. */
   clear?(): MaybePromise<void>;
+  /**
+   * Takes the place of plain writes while the store is restored, as Kafka Streams' BatchingStateRestoreCallback does: every record
+   * of the changelog, some at a time, in their order. Some come again after a crash, and then those that followed them.
+   */
+  restoreBatch?(records: readonly RestoredRecord[]): MaybePromise<void>;
+  /** The same record by record (StateRestoreCallback); not called where there is `restoreBatch`. */
+  restore?(key: Buffer, value: Buffer | null, timestamp: number | undefined): MaybePromise<void>;
   close(): MaybePromise<void>;
+}
+
+/** What a restore puts into a store; a null value deletes. */
+export interface RestoredRecord extends StoreWrite {
+  /**
+   * Of the changelog's record, in epoch milliseconds. Undefined where the entry is made from such records and not one of them, as
+   * in timestamped, versioned, window and session stores, and with a `ttl`.
+   */
+  readonly timestamp: number | undefined;
+}
+
+/** The backend of an engine that answers with promises; otherwise as any. */
+export interface AsyncStoreBackend extends Omit<StoreBackend, 'get' | 'put' | 'delete'> {
+  get(key: Buffer): MaybePromise<Buffer | null>;
+  put?(key: Buffer, value: Buffer): MaybePromise<void>;
+  delete?(key: Buffer): MaybePromise<void>;
 }
 
 /** How far the stores of a task are: the next offset to process of an input, or to restore of a changelog. */
@@ -122,7 +158,35 @@ export interface TaskStorage {
   positions(): MaybePromise<readonly StoredPosition[]>;
   /** Empties the stores and forgets the positions, so that they can be filled anew. */
   clear(): MaybePromise<void>;
+  /** What takes the records of a store's changelog in the place of `apply`; undefined where nothing does. */
+  restorer?(store: string): ((records: readonly RestoredRecord[]) => MaybePromise<void>) | undefined;
+  /** Its files can be copied while it is in use, and replaced (S13). */
+  readonly files?: StorageFiles | undefined;
   close(): MaybePromise<void>;
+}
+
+/** A file of a checkpoint. Names are those of the engine: letters, digits, dots and dashes. */
+export interface CheckpointFile {
+  readonly name: string;
+  readonly path: string;
+  readonly size: number;
+  /** Equal only for files with equal bytes, also of later checkpoints of this process; left out where bytes may change. */
+  readonly identity?: string | undefined;
+}
+
+/** The files of a TaskStorage that keeps all of it in some. */
+export interface StorageFiles {
+  /**
+   * Makes in `directory`, which exists and is empty, files of what was written up to some moment during the call: whole
+   * writes with their positions, none left out before the last. Costs no copy of what never changes. Rejects with a
+   * StoreCorruptedError where what is on disk is damaged, and when the storage is closed meanwhile.
+   */
+  checkpoint(directory: string): Promise<CheckpointFile[]>;
+  /**
+   * Replaces everything by such files, which are moved; readers and iterators must be at rest. Checks every byte before, and asks
+   * `refusal` about the positions in them. Resolves with why nothing was changed; undefined when it was.
+   */
+  adopt(directory: string, refusal: (positions: readonly StoredPosition[]) => string | undefined): Promise<string | undefined>;
 }
 
 interface EngineTraits {
@@ -132,6 +196,7 @@ interface EngineTraits {
 
 /** An engine that keeps every store for itself: the least a plugin has to write. */
 export interface SingleStoreEngine extends EngineTraits {
+  readonly asynchronous?: false | undefined;
   /** `directory` is the task's own and exists when the engine is persistent. */
   open(options: { store: string; directory: string }): MaybePromise<StoreBackend>;
 }
@@ -141,8 +206,17 @@ export interface TaskStoreEngine extends EngineTraits {
   openTask(options: { stores: readonly string[]; directory: string }): MaybePromise<TaskStorage>;
 }
 
+/**
+ * An engine that cannot answer at once, such as one over a network. Its stores are key-value or timestamped ones without a `ttl`,
+ * and open only to steps that declare `async` (R2): these use `getBatch`, which gives a promise then, and iterators.
+ */
+export interface AsyncStoreEngine extends EngineTraits {
+  readonly asynchronous: true;
+  open(options: { store: string; directory: string }): MaybePromise<AsyncStoreBackend>;
+}
+
 /** Opens the stores of a task: `leveldb`, `memory`, or a plugin module's export. */
-export type StoreEngine = SingleStoreEngine | TaskStoreEngine;
+export type StoreEngine = SingleStoreEngine | AsyncStoreEngine | TaskStoreEngine;
 
 export type StoreType = 'key-value' | 'timestamped' | 'versioned' | 'window' | 'session';
 
@@ -205,13 +279,25 @@ export interface TaskDirectory {
   readonly onlyHere?: boolean | undefined;
 }
 
-/** Makes the directory and checks that what is in it belongs to these stores; rejects with a ConfigError otherwise (S14). */
-export type PrepareTaskDirectory = (task: TaskDirectory) => Promise<void>;
+/**
+ * Makes the directory and checks that what is in it belongs to these stores; rejects with a ConfigError otherwise (S14). Resolves
+ * to the stores that were something else of which their changelogs can make what they are now (S15): the directory goes on
+ * saying what they were.
+ */
+export type PrepareTaskDirectory = (task: TaskDirectory) => Promise<readonly string[]>;
+
+/** Stores whose rows are those of an earlier definition: to be given up, so that they are built anew from their changelogs (S15). */
+export interface OutdatedStores {
+  readonly stores: readonly string[];
+  /** To be called when that is on disk: from then on the directory says what the stores are now. */
+  givenUp(): Promise<void>;
+}
 
 /** A task's directory while the task is open: no other process uses it. */
 export interface HeldTaskDirectory {
   /** Where the task's state is: the directory asked for, or one of this instance's own when that one is in use (S10). */
   readonly directory: string;
+  readonly outdated?: OutdatedStores | undefined;
   /** Bytes of the files of its database, without reading them; 0 where nothing is kept on disk. */
   bytes(): Promise<number>;
   /** To be called when its databases are closed. `clean` is false when a write failed: what is there is checked before its next use (E4). */

@@ -1,10 +1,14 @@
 import { dirname, join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type KstreamdError, messageOf, StoreCorruptedError, StoreError } from '../core/errors.js';
-import type { ByteIterator, ByteRange, StoredPosition, StoreReader, StoreWrites, TaskStorage, TaskStoreEngine } from '../core/store.js';
+import type { ByteIterator, ByteRange, KeySpan, NamedWrite, StoredPosition, StoreReader, StoreWrites, TaskStorage, TaskStoreEngine } from '../core/store.js';
 import { partitionKey } from '../core/transport.js';
+import { countKeys } from './count-keys.js';
 import { diskError } from './disk-error.js';
 import { KeyPrefix } from './key-prefix.js';
+import { LevelFiles } from './level-files.js';
 import { type Database, isDamage, type LevelOptions, openDatabase, REPAIR } from './open-database.js';
+import { AFTER_POSITIONS, POSITION_PREFIX, positionsIn } from './positions.js';
 
 /**
  * LevelDB: one database per task in `<task directory>/db`, its stores as key prefixes (S14). Keys are the store's name ‖
@@ -13,19 +17,27 @@ import { type Database, isDamage, type LevelOptions, openDatabase, REPAIR } from
 export function levelEngine(options: LevelOptions = {}): TaskStoreEngine {
   return {
     persistent: true,
-    openTask: async ({ directory }) => new LevelStorage(await openDatabase(join(directory, 'db'), options)),
+    openTask: async ({ directory }) => new LevelStorage(await openDatabase(join(directory, 'db'), options), options),
   };
 }
 
-const POSITION_PREFIX = '\0position\0';
-const AFTER_POSITIONS = '\0position\x01';
+/** Writes that are put into a batch at once: other work waits no longer than these take. */
+const AT_ONCE = 5000;
+
+type Batch = ReturnType<Database['batch']>;
 
 class LevelStorage implements TaskStorage {
+  readonly files: LevelFiles;
   private readonly prefixes = new Map<string, KeyPrefix>();
   /** Why nothing may be written any more. */
   private failed: KstreamdError | undefined;
 
-  constructor(private readonly db: Database) {}
+  constructor(
+    private readonly db: Database,
+    options: LevelOptions,
+  ) {
+    this.files = new LevelFiles(db, options);
+  }
 
   store(name: string): StoreReader {
     return new LevelStore(this.db, this.prefixOf(name));
@@ -36,17 +48,28 @@ class LevelStorage implements TaskStorage {
    * stands behind a torn record is lost when the log is read again. The same holds for `clear`.
    */
   apply(changes: readonly StoreWrites[], positions: readonly StoredPosition[]): Promise<void> {
-    return this.write(() => this.batchOf(changes, positions).write());
+    return this.write(async () => {
+      const batch = this.db.batch();
+      for (const { store, writes } of changes) {
+        for (let from = 0; from < writes.length; from += AT_ONCE) {
+          if (from > 0) await nextTurn();
+          this.addTo(batch, this.prefixOf(store), writes, from);
+        }
+      }
+      addPositions(batch, positions);
+      await batch.write();
+    });
   }
 
   deleteRange(store: string, gte: Buffer, lt: Buffer): Promise<void> {
     const prefix = this.prefixOf(store);
-    return this.write(() => this.db.clear({ gte: prefix.keyOf(gte), lt: prefix.keyOf(lt) }));
+    const [from, to] = [prefix.keyOf(gte), prefix.keyOf(lt)];
+    // What is deleted stays in the files until a compaction comes by, and where keys begin with times none does for long.
+    return this.write(() => this.db.clear({ gte: from, lt: to }).then(() => this.db.compactRange(from, to)));
   }
 
-  async positions(): Promise<readonly StoredPosition[]> {
-    const found = this.db.values({ gte: Buffer.from(POSITION_PREFIX), lt: Buffer.from(AFTER_POSITIONS) });
-    return (await found.all()).map((value) => JSON.parse(value.toString()) as StoredPosition);
+  positions(): Promise<readonly StoredPosition[]> {
+    return positionsIn(this.db);
   }
 
   /** The positions go first: what a crash leaves then claims nothing. */
@@ -55,26 +78,20 @@ class LevelStorage implements TaskStorage {
     await this.write(() => this.db.clear());
   }
 
-  close(): Promise<void> {
-    return this.db.close();
+  async close(): Promise<void> {
+    await this.files.close();
+    await this.db.close();
   }
 
-  private batchOf(changes: readonly StoreWrites[], positions: readonly StoredPosition[]): ReturnType<Database['batch']> {
-    const batch = this.db.batch();
-    for (const { store, writes } of changes) {
-      const prefix = this.prefixOf(store);
-      for (const { name, value } of writes) {
-        // The batch copies the bytes, so the key may be lent.
-        const key = prefix.lend(name);
-        if (value === null) batch.del(key);
-        else batch.put(key, value);
-      }
+  private addTo(batch: Batch, prefix: KeyPrefix, writes: readonly NamedWrite[], from: number): void {
+    const to = Math.min(from + AT_ONCE, writes.length);
+    for (let i = from; i < to; i++) {
+      const { name, value } = writes[i] as NamedWrite;
+      // The batch copies the bytes, so the key may be lent.
+      const key = prefix.lend(name);
+      if (value === null) batch.del(key);
+      else batch.put(key, value);
     }
-    for (const position of positions) {
-      const { topic, partition, offset, time, topicId } = position;
-      batch.put(Buffer.from(POSITION_PREFIX + partitionKey(position)), Buffer.from(JSON.stringify({ topic, partition, offset, time, topicId })));
-    }
-    return batch;
   }
 
   private async write(work: () => Promise<void>): Promise<void> {
@@ -94,6 +111,13 @@ class LevelStorage implements TaskStorage {
       this.prefixes.set(store, prefix);
     }
     return prefix;
+  }
+}
+
+function addPositions(batch: Batch, positions: readonly StoredPosition[]): void {
+  for (const position of positions) {
+    const { topic, partition, offset, time, topicId } = position;
+    batch.put(Buffer.from(POSITION_PREFIX + partitionKey(position)), Buffer.from(JSON.stringify({ topic, partition, offset, time, topicId })));
   }
 }
 
@@ -123,6 +147,19 @@ class LevelStore implements StoreReader {
   scan(range: ByteRange): ByteIterator {
     return new LevelScan(this.db, this.prefix, range);
   }
+
+  async count(range: KeySpan): Promise<number> {
+    try {
+      return await countKeys(this.db, range.gte ? this.prefix.keyOf(range.gte) : this.prefix.bytes, upperBound(this.prefix, range));
+    } catch (cause) {
+      throw failure('read', this.db, cause);
+    }
+  }
+}
+
+function upperBound(prefix: KeyPrefix, { lte, lt }: KeySpan): { lt: Buffer } | { lte: Buffer } {
+  if (lt) return { lt: prefix.keyOf(lt) };
+  return lte ? { lte: prefix.keyOf(lte) } : { lt: prefix.after };
 }
 
 const CHUNK = 1000;
@@ -136,7 +173,7 @@ class LevelScan implements ByteIterator {
     private readonly prefix: KeyPrefix,
     { gte, lte, lt, reverse = false, limit = -1 }: ByteRange,
   ) {
-    const upper = lt ? { lt: prefix.keyOf(lt) } : lte ? { lte: prefix.keyOf(lte) } : { lt: prefix.after };
+    const upper = upperBound(prefix, { lte, lt });
     // LevelDB takes its snapshot here, not at the first read.
     this.iterator = db.iterator({ gte: gte ? prefix.keyOf(gte) : prefix.bytes, ...upper, reverse, limit, highWaterMarkBytes: CHUNK_BYTES });
   }

@@ -60,13 +60,30 @@ async function tryToOpen(directory: string, options: LevelOptions): Promise<{ db
     if (isLocked(cause)) return { lockedBy: cause };
     throw unopenable(directory, cause);
   }
-  const opened = await realpath(directory);
+  await noteOpen(db, path);
+  return { db };
+}
+
+/** Opens a database that was closed once more, on what is in its directory now. Rejects as `openDatabase` does. */
+export async function reopenDatabase(db: Database): Promise<void> {
+  const path = await realpath(db.location).catch(() => db.location);
+  openHere.add(path);
+  try {
+    await db.open();
+  } catch (error) {
+    openHere.delete(path);
+    throw unopenable(db.location, error instanceof Error && error.cause !== undefined ? error.cause : error);
+  }
+  await noteOpen(db, path);
+}
+
+async function noteOpen(db: Database, path: string): Promise<void> {
+  const opened = await realpath(db.location);
   openHere.add(opened);
   db.once('closed', () => {
     openHere.delete(path);
     openHere.delete(opened);
   });
-  return { db };
 }
 
 function codeOf(error: unknown): unknown {

@@ -2,13 +2,13 @@ import { dirname, join } from 'node:path';
 import { type Clock, systemClock } from '../core/clock.js';
 import { messageOf, StoreCorruptedError, StoreError } from '../core/errors.js';
 import type { Logger } from '../core/logger.js';
-import type { HeldTaskDirectory, TaskDirectory } from '../core/store.js';
+import type { HeldTaskDirectory, OutdatedStores, TaskDirectory } from '../core/store.js';
 import { checkBeforeUse } from './check-before-use.js';
 import { diskError } from './disk-error.js';
 import { REPAIR } from './open-database.js';
 import type { Scrubber } from './scrubber.js';
 import { setAside } from './set-aside.js';
-import { prepareTaskDirectory } from './task-directory.js';
+import { prepareTaskDirectory, settleTaskDirectory } from './task-directory.js';
 import { type LockedTaskDirectory, taskDirectoryFor } from './task-lock.js';
 import { markClosed, markOpen, wasUnclean } from './unclean-stop.js';
 import { databaseBytes } from './verify/database-files.js';
@@ -64,6 +64,7 @@ class Held implements HeldTaskDirectory {
   /** False until every byte is known to be good. */
   private checked = true;
   private checking: Promise<void> | undefined;
+  outdated: OutdatedStores | undefined;
 
   constructor(
     private readonly task: TaskDirectory,
@@ -79,7 +80,8 @@ class Held implements HeldTaskDirectory {
   async prepare(): Promise<string | undefined> {
     try {
       // First, because it refuses what belongs to another application.
-      await prepareTaskDirectory(this.task);
+      const stores = await prepareTaskDirectory(this.task);
+      if (stores.length > 0) this.outdated = { stores, givenUp: () => settleTaskDirectory(this.task) };
       const findings = await this.check();
       if (findings.length > 0) return described(findings);
       await markOpen(this.directory);

@@ -28,6 +28,8 @@ export interface StateDirectory {
   readonly directory: string;
   /** No other process that uses the directory has the same, and a restart gets it again (C3). */
   readonly instanceId: string;
+  /** For files of this process alone, on the same file system; need not exist. What an earlier process left in it is there still. */
+  readonly scratch: string;
   /** Lets another process have the instance id. */
   close(): Promise<void>;
 }
@@ -44,18 +46,20 @@ export interface StateDirectory {
 export async function openStateDirectory(options: StateDirectoryOptions): Promise<StateDirectory> {
   const directory = join(options.stateDir, options.application);
   const instances = join(directory, INSTANCES);
-  const { lock, instanceId } = options.instanceId === undefined ? await firstFree(instances) : await given(instances, options.instanceId, options);
-  return { directory, instanceId, close: () => lock.release() };
+  const { path, lock, instanceId } = options.instanceId === undefined ? await firstFree(instances) : await given(instances, options.instanceId, options);
+  return { directory, instanceId, scratch: join(path, 'scratch'), close: () => lock.release() };
 }
 
 interface Place {
+  readonly path: string;
   readonly lock: DirectoryLock;
   readonly instanceId: string;
 }
 
 async function given(instances: string, instanceId: string, { lockWaitMs, application }: StateDirectoryOptions): Promise<Place> {
+  const path = join(instances, `id-${instanceId}`);
   try {
-    return { lock: await lockDirectory(join(instances, `id-${instanceId}`), lockWaitMs), instanceId };
+    return { path, lock: await lockDirectory(path, lockWaitMs), instanceId };
   } catch (error) {
     if (!isLocked(error)) throw error;
     throw new ConfigError('state/instance-in-use', `another process runs ${application} as instance ${instanceId} with ${instances}`, {
@@ -76,7 +80,7 @@ async function firstFree(instances: string): Promise<Place> {
       throw error;
     }
     try {
-      return { lock, instanceId: (await readId(place)) ?? (await writeId(place)) };
+      return { path: place, lock, instanceId: (await readId(place)) ?? (await writeId(place)) };
     } catch (error) {
       await lock.release();
       throw error;

@@ -2,7 +2,7 @@ import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { ConfigError, messageOf, StoreCorruptedError, StoreError } from '../core/errors.js';
 import type { PrepareTaskDirectory, StoreDefinition, TaskDirectory } from '../core/store.js';
-import { layoutOf } from '../core/store-layout.js';
+import { layoutOf, madeOfSameChangelog } from '../core/store-layout.js';
 import { diskError } from './disk-error.js';
 import { REPAIR } from './open-database.js';
 
@@ -24,17 +24,29 @@ interface Meta {
 
 /**
  * Makes a task's directory and keeps `meta.json` in it. Refuses, with a ConfigError, a directory that another
- * application or a newer release wrote, and a store that is not what it was under the same name (S14). A file that is
- * damaged is a StoreCorruptedError.
+ * application or a newer release wrote, and a store that is not what it was under the same name (S14), but for those that its
+ * changelog makes it again (S15). A file that is damaged is a StoreCorruptedError.
  */
 export const prepareTaskDirectory: PrepareTaskDirectory = async (task) => {
   const file = join(task.directory, 'meta.json');
   const found = await readMeta(file);
-  if (!found && !task.persistent) return;
-  if (found) check(found, task);
-  const meta: Meta = { format: FORMAT, application: task.application, stores: { ...abandoned(found, task), ...described(task.stores) } };
-  await writeMeta(task.directory, file, meta);
+  if (!found && !task.persistent) return [];
+  const outdated = found ? check(found, task) : [];
+  const were = Object.fromEntries(outdated.map((name) => [name, found?.stores[name] as StoreMeta]));
+  await describeStores(task, file, found, were);
+  return outdated;
 };
+
+/** What is in the directory is now what the stores are, whatever it was (S15). */
+export async function settleTaskDirectory(task: TaskDirectory): Promise<void> {
+  const file = join(task.directory, 'meta.json');
+  await describeStores(task, file, await readMeta(file), {});
+}
+
+function describeStores(task: TaskDirectory, file: string, found: Meta | undefined, were: Meta['stores']): Promise<void> {
+  const stores = { ...abandoned(found, task), ...described(task.stores), ...were };
+  return writeMeta(task.directory, file, { format: FORMAT, application: task.application, stores });
+}
 
 async function writeMeta(directory: string, file: string, meta: Meta): Promise<void> {
   try {
@@ -65,7 +77,8 @@ async function readMeta(file: string): Promise<Meta | undefined> {
   }
 }
 
-function check(meta: Meta, { directory, application, stores }: TaskDirectory): void {
+/** The stores whose rows are those of an earlier definition. */
+function check(meta: Meta, { directory, application, stores }: TaskDirectory): string[] {
   if (meta.format > FORMAT) {
     throw new ConfigError('state/newer-format', `${directory} was written by a newer release (format ${meta.format}, this one knows ${FORMAT})`, {
       fix: 'run that release, or remove the directory to start from nothing',
@@ -76,20 +89,21 @@ function check(meta: Meta, { directory, application, stores }: TaskDirectory): v
       fix: 'give this pipeline a --state-dir of its own',
     });
   }
-  for (const store of stores) checkStore(meta.stores[store.name], store, directory);
+  return stores.filter((store) => isOutdated(meta.stores[store.name], store, directory)).map(({ name }) => name);
 }
 
-function checkStore(was: StoreMeta | undefined, store: StoreDefinition, directory: string): void {
-  if (!was) return;
+function isOutdated(was: StoreMeta | undefined, store: StoreDefinition, directory: string): boolean {
+  if (!was) return false;
   const fix = `give the step a new \`name\`, or remove ${directory} to start from nothing`;
+  const same = madeOfSameChangelog(was, store);
   for (const field of ['type', 'engine', 'key', 'value'] as const) {
-    if (was[field] === store[field]) continue;
+    if (was[field] === store[field] || (field === 'type' && same)) continue;
     throw new ConfigError('state/definition-changed', `store ${store.name} in ${directory} has ${field} ${was[field]}, the pipeline says ${store[field]}`, {
       fix,
     });
   }
   const layout = layoutOf(store);
-  if (was.layout !== layout) {
+  if (was.layout !== layout && !same) {
     const [before, now] = [was.layout ?? 'none', layout ?? 'none'];
     throw new ConfigError('state/definition-changed', `store ${store.name} in ${directory} has layout ${before}, the pipeline says ${now}`, { fix });
   }
@@ -98,6 +112,7 @@ function checkStore(was: StoreMeta | undefined, store: StoreDefinition, director
       fix,
     });
   }
+  return was.type !== store.type || was.layout !== layout;
 }
 
 function described(stores: readonly StoreDefinition[]): Record<string, StoreMeta> {

@@ -101,7 +101,7 @@ export class StoreBench {
     const shared = new SharedStorage(this.storage, true);
     for (let at = 0; at < records.length; at += portion) {
       const some = records.slice(at, at + portion);
-      const chunk = new Chunk(rows?.everyRecord);
+      const chunk = new Chunk(rows?.everyRecord || shared.takesEveryRecord({ store: 's', rows }));
       chunk.add(new LogBatch(TOPIC, 0, some));
       await shared.write('s', chunk, { topic: TOPIC, partition: 0, offset: at + some.length }, rows);
     }

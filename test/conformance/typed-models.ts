@@ -28,7 +28,7 @@ interface Entry {
 
 /** Something done to a store: `at` and `length` are times relative to the model's now. */
 export interface Operation {
-  readonly do: 'put' | 'batch' | 'get' | 'delete' | 'scan';
+  readonly do: 'put' | 'absent' | 'batch' | 'get' | 'delete' | 'clear' | 'scan';
   readonly key: string;
   readonly other: string;
   readonly at: number;
@@ -59,7 +59,7 @@ const key = fc.constantFrom('a', 'aa', 'a\0', 'a\0\0\0', 'b', '', 'ü');
 
 export function operations(span: number): fc.Arbitrary<Operation> {
   return fc.record({
-    do: fc.constantFrom('put', 'put', 'put', 'batch', 'get', 'delete', 'scan'),
+    do: fc.constantFrom('put', 'put', 'put', 'absent', 'batch', 'get', 'delete', 'clear', 'scan'),
     key,
     other: key,
     at: times(-span, span / 2),
@@ -89,7 +89,7 @@ const window: TypedModel = {
   async run(store: WindowStore<string, string>, model, { do: what, key, other, at, length, value, reverse }) {
     const start = timeOf(model, at);
     const put = (one: string, time: number, it: string | null): void => put1(model, one, time, time, it);
-    if (what === 'put') {
+    if (what === 'put' || what === 'absent') {
       store.put(key, value, start);
       put(key, start, value);
     } else if (what === 'batch') {
@@ -102,8 +102,15 @@ const window: TypedModel = {
       put(other, start + length, 'batch');
       put(key, start, 'again');
     } else if (what === 'delete') {
-      store.deleteBatch([[key, start]]);
+      store.put(key, null, start);
       put(key, start, null);
+    } else if (what === 'clear') {
+      store.deleteBatch([
+        [key, start],
+        [other, start + length],
+      ]);
+      put(key, start, null);
+      put(other, start + length, null);
     } else if (what === 'get') {
       const wanted = find(model, (entry) => entry.key === key && entry.start === start)[0]?.value ?? null;
       expect(store.fetch(key, start)).toBe(wanted);
@@ -120,7 +127,10 @@ const window: TypedModel = {
     }
   },
   async compare(store: WindowStore<string, string>, model) {
-    expect(sorted(await collect(store.all()))).toEqual(sorted(find(model, () => true).map(windowEntry)));
+    const seen = find(model, () => true).map(windowEntry);
+    expect(sorted(await collect(store.all()))).toEqual(sorted(seen));
+    expect(sorted(await collect(store.all({ reverse: true })))).toEqual(sorted(seen));
+    expect(await store.approximateCount()).toBeGreaterThanOrEqual(seen.length);
   },
 };
 
@@ -131,7 +141,7 @@ const session: TypedModel = {
     const end = timeOf(model, at);
     const start = Math.max(0, end - length);
     const one: Windowed<string> = { key, start, end };
-    if (what === 'put') {
+    if (what === 'put' || what === 'absent') {
       store.put(one, value);
       put1(model, key, start, end, value);
     } else if (what === 'batch') {
@@ -148,6 +158,10 @@ const session: TypedModel = {
     } else if (what === 'delete') {
       store.remove(one);
       put1(model, key, start, end, null);
+    } else if (what === 'clear') {
+      store.deleteBatch([one, { key: other, start: end, end }]);
+      put1(model, key, start, end, null);
+      put1(model, other, end, end, null);
     } else if (what === 'get') {
       const wanted = find(model, (entry) => entry.key === key && entry.start === start && entry.end === end)[0]?.value ?? null;
       expect(store.fetchSession(key, start, end)).toBe(wanted);
@@ -163,7 +177,10 @@ const session: TypedModel = {
     }
   },
   async compare(store: SessionStore<string, string>, model) {
-    expect(sorted(await collect(store.all()))).toEqual(sorted(find(model, () => true).map(sessionEntry)));
+    const seen = find(model, () => true).map(sessionEntry);
+    expect(sorted(await collect(store.all()))).toEqual(sorted(seen));
+    expect(sorted(await collect(store.all({ reverse: true })))).toEqual(sorted(seen));
+    expect(await store.approximateCount()).toBeGreaterThanOrEqual(seen.length);
   },
 };
 
@@ -192,7 +209,7 @@ const versioned: TypedModel = {
   compacts: false,
   async run(store: VersionedStore<string, string>, model, { do: what, key, other, at, length, value, reverse }) {
     const time = timeOf(model, at);
-    if (what === 'put') {
+    if (what === 'put' || what === 'absent') {
       expect(store.put(key, value, time)).toBe(putVersion(model, key, value, time));
     } else if (what === 'batch') {
       const entries = [
@@ -205,6 +222,13 @@ const versioned: TypedModel = {
       const held = time < model.now - HISTORY ? null : versionAt(model, key, time);
       expect(store.delete(key, time)).toEqual(held);
       putVersion(model, key, null, time);
+    } else if (what === 'clear') {
+      store.deleteBatch([
+        [key, time],
+        [other, time + length],
+      ]);
+      putVersion(model, key, null, time);
+      putVersion(model, other, null, time + length);
     } else if (what === 'get') {
       expect(store.get(key, time)).toEqual(versionAt(model, key, time));
       expect(store.get(key)).toEqual(versionAt(model, key, undefined));
@@ -216,10 +240,13 @@ const versioned: TypedModel = {
     } else {
       const all = latestVersions(model).filter(([one]) => inRange(one, key, other));
       expect(await collect(store.range(key, other, { reverse }))).toEqual(reverse ? all.reverse() : all);
+      const prefixed = latestVersions(model).filter(([one]) => one.startsWith(key));
+      expect(await collect(store.prefixScan(key, { reverse, limit: 2 }))).toEqual((reverse ? prefixed.reverse() : prefixed).slice(0, 2));
     }
   },
   async compare(store: VersionedStore<string, string>, model) {
     expect(await collect(store.all())).toEqual(latestVersions(model));
+    expect(await store.approximateCount()).toBeGreaterThanOrEqual(latestVersions(model).length);
     for (const { key, start } of model.entries.values()) {
       for (const time of [start - 1, start, start + 1]) expect(store.get(key, time), `${key} at ${time}`).toEqual(versionAt(model, key, time));
     }
@@ -260,18 +287,44 @@ const timestamped: TypedModel = {
     else if (what === 'batch') store.setBatch([[key, { value: 'batch', timestamp: time }]]);
     else if (what === 'delete') expect(store.delete(key)).toEqual(stamped(model, key));
     else if (what === 'get') expect(await store.getBatch([key, other])).toEqual([stamped(model, key), stamped(model, other)]);
-    else expect(await collect(store.range(key, other, { reverse }))).toHaveLength([...model.entries.keys()].filter((one) => inRange(one, key, other)).length);
+    else if (what === 'absent') expect(store.putIfAbsent(key, { value: 'absent', timestamp: time })).toEqual(stamped(model, key));
+    else if (what === 'clear') store.deleteBatch([key, other]);
+    else await scans(store, model, stamped, key, other, reverse);
     if (what === 'put' || what === 'batch') keep(model, key, what === 'put' ? value : 'batch', time);
-    if (what === 'delete') model.entries.delete(key);
+    if (what === 'absent' && !model.entries.has(key)) keep(model, key, 'absent', time);
+    if (what === 'delete' || what === 'clear') model.entries.delete(key);
+    if (what === 'clear') model.entries.delete(other);
   },
   async compare(store: TimestampedStore<string, string>, model) {
-    expect(sorted(await collect(store.all()))).toEqual(sorted([...model.entries.keys()].map((one) => [one, stamped(model, one)])));
+    expect(await collect(store.all())).toEqual(inOrder(model, stamped));
+    expect(await store.approximateCount()).toBe(model.entries.size);
   },
 };
 
 function keep(model: Model, key: string, value: string | null, time: number): void {
   if (value === null) model.entries.delete(key);
   else model.entries.set(key, { key, start: time, end: time, value });
+}
+
+/** What is seen of each key, in the order of the keys' bytes. */
+function inOrder(model: Model, seen: (model: Model, key: string) => unknown): [string, unknown][] {
+  const keys = [...model.entries.keys()].sort((a, b) => Buffer.compare(bytesOf(a), bytesOf(b)));
+  return keys.map((one): [string, unknown] => [one, seen(model, one)]).filter(([, value]) => value !== null);
+}
+
+async function scans(
+  store: KeyValueStore<string, unknown>,
+  model: Model,
+  seen: (model: Model, key: string) => unknown,
+  key: string,
+  other: string,
+  reverse: boolean,
+): Promise<void> {
+  const all = inOrder(model, seen);
+  const directed = (entries: [string, unknown][]): [string, unknown][] => (reverse ? entries.reverse() : entries);
+  expect(await collect(store.range(key, other, { reverse }))).toEqual(directed(all.filter(([one]) => inRange(one, key, other))));
+  expect(await collect(store.prefixScan(key, { reverse, limit: 2 }))).toEqual(directed(all.filter(([one]) => one.startsWith(key))).slice(0, 2));
+  expect(await collect(store.all({ reverse }))).toEqual(directed([...all]));
 }
 
 function stamped(model: Model, key: string) {
@@ -304,16 +357,20 @@ const ttl: TypedModel = {
     else if (what === 'batch') store.setBatch([[key, 'batch', time]]);
     else if (what === 'delete') expect(store.delete(key)).toEqual(living(model, key));
     else if (what === 'get') expect(await store.getBatch([key, other])).toEqual([living(model, key), living(model, other)]);
-    else
-      expect(await collect(store.range(key, other, { reverse }))).toHaveLength(
-        [...model.entries.keys()].filter((one) => inRange(one, key, other) && living(model, one) !== null).length,
-      );
+    else if (what === 'absent') {
+      const present = living(model, key);
+      expect(store.putIfAbsent(key, 'absent', time)).toBe(present);
+      if (present === null) keep(model, key, 'absent', time);
+    } else if (what === 'clear') store.deleteBatch([key, other]);
+    else await scans(store, model, living, key, other, reverse);
     if (what === 'put' || what === 'batch') keep(model, key, what === 'put' ? value : 'batch', time);
-    if (what === 'delete') model.entries.delete(key);
+    if (what === 'delete' || what === 'clear') model.entries.delete(key);
+    if (what === 'clear') model.entries.delete(other);
   },
   async compare(store: KeyValueStore<string, string>, model) {
-    const alive = [...model.entries.keys()].filter((one) => living(model, one) !== null);
-    expect(sorted(await collect(store.all()))).toEqual(sorted(alive.map((one) => [one, living(model, one)])));
+    const alive = inOrder(model, living);
+    expect(await collect(store.all())).toEqual(alive);
+    expect(await store.approximateCount()).toBeGreaterThanOrEqual(alive.length);
   },
 };
 

@@ -27,6 +27,10 @@ export class KeyValueKind implements OpenStore {
     return new StoreView(this, this.codec, scans, step);
   }
 
+  fill(key: string, value: Buffer | null, _timestamp: number): void {
+    this.buffer.write(key, value);
+  }
+
   eachChange(visit: ChangeVisitor): void {
     this.buffer.eachUncommitted(visit);
   }
@@ -38,6 +42,10 @@ export class TimestampedKind extends KeyValueKind {
 
   constructor(buffer: WriteBuffer, reader: Required<StoreReader>, key: Serde<unknown>, value: Serde<unknown>) {
     super(buffer, reader, key, timestampedSerde(value));
+  }
+
+  override fill(key: string, value: Buffer | null, timestamp: number): void {
+    this.buffer.write(key, value && withTime(value, timestamp));
   }
 
   override eachChange(visit: ChangeVisitor): void {

@@ -3,6 +3,8 @@ import type { Serde } from '../../core/serde.js';
 import type { StoreDefinition, StoreReader } from '../../core/store.js';
 import type { StateStore } from '../../core/store-types.js';
 import type { CacheBudget } from '../cache-budget.js';
+import { tableValues } from '../tables/table-values.js';
+import { asTable } from '../tables/table-view.js';
 import { WriteBuffer } from '../write-buffer.js';
 import { KeyValueKind, TimestampedKind } from './key-value-kind.js';
 import { SessionView } from './session-view.js';
@@ -29,18 +31,37 @@ export function openStore(
     if (!serde) throw new ConfigError('format/unknown', `store ${definition.name} names the format ${name}, which does not exist`);
     return serde;
   };
-  const key = format(definition.key);
-  const value = format(definition.value);
-  const { name, type } = definition;
-  const bytes = (): WriteBuffer => new WriteBuffer(name, reader, cache);
-  const plain = (): WriteBuffer => new WriteBuffer(name, reader, cache, value.checkNumber ? (value as Serde<number>) : undefined);
-  if (type === 'versioned') return new VersionedKind(bytes(), reader, definition, key, value, (kind, viewer) => new VersionedView(kind, viewer));
-  if (type === 'timestamped') return new TimestampedKind(bytes(), reader, key, value);
-  if (type !== 'key-value') {
-    const buffer = definition.timestamped ? bytes() : plain();
-    return new WindowedKind(buffer, reader, definition, key, value, type === 'window' ? windows : sessions);
+  const named = format(definition.value);
+  const formats = { key: format(definition.key), value: definition.table ? tableValues(named, definition.name) : named };
+  const numbers = keepsPlainValues(definition) && formats.value.checkNumber ? (formats.value as Serde<number>) : undefined;
+  const store = storeOver(new WriteBuffer(definition.name, reader, cache, numbers), reader, definition, formats);
+  return definition.table ? asTable(store) : store;
+}
+
+/** What a store of the definition's type makes of the rows that a buffer and its engine hold. */
+export function storeOver(
+  buffer: WriteBuffer,
+  reader: Required<StoreReader>,
+  definition: StoreDefinition,
+  { key, value }: { readonly key: Serde<unknown>; readonly value: Serde<unknown> },
+): OpenStore {
+  switch (definition.type) {
+    case 'versioned':
+      return new VersionedKind(buffer, reader, definition, key, value, (kind, viewer) => new VersionedView(kind, viewer));
+    case 'timestamped':
+      return new TimestampedKind(buffer, reader, key, value);
+    case 'window':
+    case 'session':
+      return new WindowedKind(buffer, reader, definition, key, value, definition.type === 'window' ? windows : sessions);
+    case 'key-value':
+      return definition.ttlMs === undefined
+        ? new KeyValueKind(buffer, reader, key, value)
+        : new TtlKind(buffer, reader, definition, key, value, (kind, viewer) => new TtlView(kind, viewer));
   }
-  return definition.ttlMs === undefined
-    ? new KeyValueKind(plain(), reader, key, value)
-    : new TtlKind(bytes(), reader, definition, key, value, (kind, viewer) => new TtlView(kind, viewer));
+}
+
+/** Rows hold the values as they are, without a time. */
+function keepsPlainValues({ type, ttlMs, timestamped }: StoreDefinition): boolean {
+  if (type === 'window' || type === 'session') return !timestamped;
+  return type === 'key-value' && ttlMs === undefined;
 }

@@ -94,6 +94,10 @@ export class SessionView<K = unknown, V = unknown> implements SessionStore<K, V>
     for (const session of sessions) this.put(session, null);
   }
 
+  approximateCount(): MaybePromise<number> {
+    return this.kind.approximateCount();
+  }
+
   private find(
     [keyFrom, keyTo]: readonly [K | undefined, K | undefined],
     [earliestEnd, latestEnd]: readonly [number, number],

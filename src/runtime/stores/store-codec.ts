@@ -1,4 +1,4 @@
-import { messageOf, StoreError } from '../../core/errors.js';
+import { KstreamdError, messageOf, StoreError } from '../../core/errors.js';
 import { bytesOfLatin1, latin1Of } from '../../core/latin1.js';
 import type { Serde } from '../../core/serde.js';
 import type { Held } from '../buffer-entry.js';
@@ -43,13 +43,14 @@ export class StoreCodec<K = unknown, V = unknown> {
     }
   }
 
-  decode(bytes: Held): V | null {
-    if (bytes === null || typeof bytes === 'number') return bytes as V | null;
+  decode(held: Held): V | null {
+    if (held === null || typeof held === 'number') return held as V | null;
+    const bytes = held as Buffer; // where bytes are deferred, what is decoded is a part of them
     try {
       const value = this.values.deserialize(bytes);
       return (value === bytes ? Buffer.from(bytes) : value) as V;
     } catch (cause) {
-      throw this.unreadable('value', this.values.format, cause);
+      throw cause instanceof KstreamdError ? cause : this.unreadable('value', this.values.format, cause);
     }
   }
 
@@ -59,7 +60,7 @@ export class StoreCodec<K = unknown, V = unknown> {
     return values;
   }
 
-  private unreadable(field: string, format: string, cause: unknown): StoreError {
+  protected unreadable(field: string, format: string, cause: unknown): KstreamdError {
     return new StoreError('store/format', `store ${this.store} holds a ${field} that is not ${format}: ${messageOf(cause)}`, {
       cause,
       fix: 'declare the format the store was written with, or remove its state to start from nothing',

@@ -1,7 +1,6 @@
 import type { Serde } from '../../core/serde.js';
 import type { NamedWrite, StoreReader } from '../../core/store.js';
 import type { StateStore } from '../../core/store-types.js';
-import type { Held } from '../buffer-entry.js';
 import type { OpenScans } from '../open-scans.js';
 import type { WriteBuffer } from '../write-buffer.js';
 import type { EventTimes } from './event-times.js';
@@ -29,7 +28,7 @@ export interface RowsOfChangelog {
 }
 
 /** Called for each record of the changelog that the next commit adds; without `timestamp` it is the task's stream time. */
-export type ChangeVisitor = (key: string, value: Held, timestamp?: number) => void;
+export type ChangeVisitor = (key: string, value: Buffer | number | null, timestamp?: number) => void;
 
 /**
  * One open store: what its type adds to the layer of bytes that all types share, which batches, commits, restores and
@@ -45,6 +44,8 @@ export interface OpenStore {
   readonly waitingBytes?: number;
   view(viewer: Viewer): StateStore;
   eachChange(visit: ChangeVisitor): void;
+  /** Of what a table can be: takes a record of its topic as it is, the key one character a byte; null deletes (S5). */
+  fill?(key: string, value: Buffer | null, timestamp: number): void;
   /** The batch is about to end. */
   endBatch?(): void;
   /** The writes of the batch were dropped. */

@@ -9,6 +9,7 @@ import { visitTimestamped } from './key-value-kind.js';
 import { EMPTY_ROW, FIRST_SEGMENT, listedBetween } from './listed-keys.js';
 import { decodeObserved, encodeObserved, ObservedTime, TIME_ROW } from './observed-time.js';
 import { LATEST, Segments } from './segments.js';
+import { Shelf } from './shelf.js';
 import { StoreCodec } from './store-codec.js';
 import type { ChangelogRecord, ChangeVisitor, OpenStore, RowsOfChangelog, Viewer } from './store-kind.js';
 import { readTime, timeBytes } from './time-bytes.js';
@@ -23,6 +24,7 @@ export class TtlKind implements OpenStore {
   readonly codec: StoreCodec<any, any>;
   readonly time: ObservedTime;
   readonly ttl: number;
+  readonly latest: Shelf;
   readonly rowsOfChangelog: RowsOfChangelog = { everyRecord: false, rows: (records, reader) => this.restored(records, reader) };
   private readonly buckets: Segments;
   /** Entries of spans before this one are gone. */
@@ -41,6 +43,7 @@ export class TtlKind implements OpenStore {
     this.codec = new StoreCodec(buffer.name, key, value);
     this.buckets = new Segments(ttlBucketMs(ttlMs));
     this.time = new ObservedTime(buffer);
+    this.latest = new Shelf(buffer, LATEST);
   }
 
   view(viewer: Viewer): StateStore {
@@ -50,7 +53,7 @@ export class TtlKind implements OpenStore {
   /** `key` as the changelog has it; null deletes. */
   write(key: string, value: Buffer | null, time: number): void {
     this.time.advance(time);
-    this.buffer.write(LATEST + key, value && withTime(value, time));
+    this.latest.write(key, value && withTime(value, time));
     if (value !== null) this.buffer.write(this.buckets.prefixOf(time) + key, EMPTY_ROW);
   }
 

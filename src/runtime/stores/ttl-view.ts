@@ -2,8 +2,10 @@ import { isPromise, type MaybePromise } from '../../core/maybe.js';
 import type { KeyRange } from '../../core/sorted-keys.js';
 import type { KeyValueStore, RangeOptions, StoreIterator } from '../../core/store.js';
 import type { Held } from '../buffer-entry.js';
+import { approximateCount } from './approximate-count.js';
 import { afterPrefix, type Scanned, scanRows } from './scan-rows.js';
 import { AFTER_LATEST, LATEST } from './segments.js';
+import { readShelved } from './shelf.js';
 import type { Viewer } from './store-kind.js';
 import { checkTime, readTime } from './time-bytes.js';
 import { withoutTime } from './timestamped-value.js';
@@ -26,7 +28,7 @@ export class TtlView<K = unknown, V = unknown> implements KeyValueStore<K, V> {
   }
 
   get(key: K): V | null {
-    return this.visible(this.kind.buffer.read(LATEST + this.kind.codec.encodeKey(key)), this.span());
+    return this.visible(this.kind.latest.read(this.kind.codec.encodeKey(key)), this.span());
   }
 
   put(key: K, value: V | null, timestamp?: number): void {
@@ -52,7 +54,8 @@ export class TtlView<K = unknown, V = unknown> implements KeyValueStore<K, V> {
 
   getBatch(keys: readonly K[]): MaybePromise<(V | null)[]> {
     const span = this.span();
-    const found = this.kind.buffer.readMany(keys.map((key) => LATEST + this.kind.codec.encodeKey(key)));
+    const names = keys.map((key) => this.kind.codec.encodeKey(key));
+    const found = readShelved(this.kind.buffer, names, () => this.kind.latest);
     const decode = (rows: readonly Held[]): (V | null)[] => rows.map((row) => this.visible(row, span));
     return isPromise(found) ? found.then(decode) : decode(found);
   }
@@ -79,6 +82,10 @@ export class TtlView<K = unknown, V = unknown> implements KeyValueStore<K, V> {
 
   all(options?: RangeOptions): StoreIterator<K, V> {
     return this.range(undefined, undefined, options);
+  }
+
+  approximateCount(): MaybePromise<number> {
+    return approximateCount(this.kind, { gte: LATEST, lt: AFTER_LATEST });
   }
 
   private scan(range: KeyRange, options?: RangeOptions): StoreIterator<K, V> {

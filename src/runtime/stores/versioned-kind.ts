@@ -10,8 +10,10 @@ import { Expiry } from './expiry.js';
 import { listedBetween } from './listed-keys.js';
 import { decodeObserved, encodeObserved, ObservedTime, TIME_ROW } from './observed-time.js';
 import { LATEST, Segments } from './segments.js';
+import { Shelf } from './shelf.js';
 import { StoreCodec } from './store-codec.js';
 import type { ChangelogRecord, ChangeVisitor, OpenStore, RowsOfChangelog, Viewer } from './store-kind.js';
+import { bytesOfVersions, type Versions } from './version-entries.js';
 import { VersionedLog } from './versioned-log.js';
 import { VersionedRows } from './versioned-rows.js';
 
@@ -20,6 +22,7 @@ export class VersionedKind implements OpenStore {
   readonly changelogValue: Serde<unknown>;
   readonly codec: StoreCodec<any, any>;
   readonly rows: VersionedRows;
+  readonly latest: Shelf;
   readonly time: ObservedTime;
   readonly rowsOfChangelog: RowsOfChangelog = { everyRecord: true, rows: (records, reader) => this.restored(records, reader) };
   private readonly log = new VersionedLog();
@@ -41,7 +44,10 @@ export class VersionedKind implements OpenStore {
     this.codec = new StoreCodec(buffer.name, key, value);
     this.segments = new Segments(versionSegmentMs(historyMs));
     this.expiry = new Expiry(this.segments, historyMs);
-    this.rows = new VersionedRows(buffer, this.segments);
+    this.latest = new Shelf(buffer, LATEST);
+    const read = (name: string): Held => buffer.read(name);
+    const write = (name: string, value: Held): void => buffer.write(name, value);
+    this.rows = new VersionedRows({ latest: this.latest, read, write }, this.segments);
     this.time = new ObservedTime(buffer);
   }
 
@@ -62,6 +68,10 @@ export class VersionedKind implements OpenStore {
     this.time.advance(time);
     this.log.add(key, value, time);
     return this.rows.put(key, value, time);
+  }
+
+  fill(key: string, value: Buffer | null, timestamp: number): void {
+    this.put(key, value, timestamp);
   }
 
   get waitingBytes(): number {
@@ -108,7 +118,7 @@ export class VersionedKind implements OpenStore {
     const { listed, all } = await listedBetween(this, scans, this.segments.listPrefixOf(0), this.segments.listPrefixOf(floor));
     const latest = await this.buffer.readMany(listed.map(({ key }) => LATEST + key));
     for (const [i, { row, key }] of listed.entries()) {
-      this.rows.trim(key, latest[i] as Held, floor);
+      this.rows.trim(key, latest[i] as Versions | null, floor);
       this.buffer.write(row, null);
     }
     if (all) this.swept = floor;
@@ -117,14 +127,11 @@ export class VersionedKind implements OpenStore {
 
   /** Records that were too late when they came are left out, as they were then (S7). */
   private restored(records: readonly ChangelogRecord[], reader: StoreReader): NamedWrite[] {
-    const changed = new Map<string, Buffer | null>();
-    const rows = new VersionedRows(
-      {
-        read: (name) => (changed.has(name) ? (changed.get(name) as Buffer | null) : (reader.get(bytesOfLatin1(name)) ?? null)),
-        write: (name, value) => void changed.set(name, value),
-      },
-      this.segments,
-    );
+    const changed = new Map<string, Versions | null>();
+    const read = (name: string): Held => (changed.has(name) ? (changed.get(name) as Versions | null) : (reader.get(bytesOfLatin1(name)) ?? null));
+    const write = (name: string, value: Versions | null): void => void changed.set(name, value);
+    const latest = { read: (key: string) => read(LATEST + key), write: (key: string, value: Versions | null) => write(LATEST + key, value) };
+    const rows = new VersionedRows({ latest, read, write }, this.segments);
     let { time } = decodeObserved(reader.get(bytesOfLatin1(TIME_ROW)));
     for (const { key, value, timestamp } of records) {
       const at = Math.max(timestamp, 0);
@@ -133,6 +140,6 @@ export class VersionedKind implements OpenStore {
       rows.put(key, value, at);
     }
     changed.set(TIME_ROW, encodeObserved({ time, sequence: 0 }));
-    return [...changed].map(([name, value]) => ({ name, value }));
+    return [...changed].map(([name, value]) => ({ name, value: value && bytesOfVersions(value) }));
   }
 }

@@ -1,12 +1,31 @@
 import { VALID_TO_UNDEFINED } from '../../core/store-types.js';
 import type { Held } from '../buffer-entry.js';
-import { LATEST, type Segments } from './segments.js';
+import type { Segments } from './segments.js';
 import { readTime, TIME_BYTES, writeTime } from './time-bytes.js';
-import { firstEndingAfter, NO_ENTRIES, newestFrom, oldestFrom, rowOf, startOf, type Version, valueAt, versionsOf, withVersion } from './version-entries.js';
+import {
+  Added,
+  bytesOfVersions,
+  firstEndingAfter,
+  newestAlone,
+  newestFrom,
+  newestValue,
+  olderThanNewest,
+  oldestFrom,
+  rowOf,
+  type Version,
+  type Versions,
+  versionsOf,
+} from './version-entries.js';
 
-export interface VersionBytes {
-  read(name: string): Held;
-  write(name: string, value: Buffer | null): void;
+/** Rows by their keys. */
+interface RowsByKey {
+  read(key: string): Held;
+  write(key: string, value: Versions | null): void;
+}
+
+/** All rows by their names, and those under LATEST by the keys behind that. */
+export interface VersionBytes extends RowsByKey {
+  readonly latest: RowsByKey;
 }
 
 const EMPTY = Buffer.alloc(0);
@@ -27,48 +46,46 @@ export class VersionedRows {
 
   /** Returns the end of the version's validity, or VALID_TO_UNDEFINED. */
   put(key: string, value: Buffer | null, time: number): number {
-    const name = LATEST + key;
-    const row = this.rows.read(name) as Buffer | null;
+    const { latest } = this.rows;
+    const row = latest.read(key) as Versions | null;
     if (row === null) {
-      this.rows.write(name, withVersion(NO_ENTRIES, value, time));
+      latest.write(key, new Added(null, value, time));
       if (value === null) this.list(key, time);
       return VALID_TO_UNDEFINED;
     }
     const latestFrom = newestFrom(row);
     if (time < latestFrom) return this.insert(key, row, value, time);
-    const start = startOf(row, row.length);
+    const older = olderThanNewest(row);
     if (time === latestFrom) {
-      this.rows.write(name, withVersion(Buffer.from(row.subarray(0, start)), value, time));
+      latest.write(key, new Added(older, value, time));
       if (value === null) this.list(key, time);
       return VALID_TO_UNDEFINED;
     }
-    const moves = start > MOST_BYTES || (start > 0 && this.segments.startOf(latestFrom) !== this.segments.startOf(time));
-    if (moves) this.moveAway(key, row.subarray(0, start), latestFrom);
-    this.rows.write(name, withVersion(moves ? row.subarray(start) : row, value, time));
-    if (moves || start === 0 || value === null) this.list(key, time);
+    const moves = older !== null && (older.length > MOST_BYTES || this.segments.startOf(latestFrom) !== this.segments.startOf(time));
+    if (moves) this.moveAway(key, bytesOfVersions(older), latestFrom);
+    latest.write(key, new Added(moves ? newestAlone(row) : row, value, time));
+    if (moves || older === null || value === null) this.list(key, time);
     return VALID_TO_UNDEFINED;
   }
 
   /** The version that holds at `time` in a row under LATEST, or in what is kept of earlier ones; the latest without a time. */
-  at(key: string, row: Held, time: number | undefined): Version | undefined {
-    if (!Buffer.isBuffer(row)) return undefined;
+  at(key: string, row: Versions | null, time: number | undefined): Version | undefined {
+    if (row === null) return undefined;
     const latest = latestOf(row);
     if (time === undefined || latest.from <= time) return latest;
     const { version } = this.firstAfter(key, row, time);
     return version.from <= time ? version : undefined;
   }
 
-  row(key: string): Held {
-    return this.rows.read(LATEST + key);
+  row(key: string): Versions | null {
+    return this.rows.latest.read(key) as Versions | null;
   }
 
   /** Forgets what ended before the segment that begins at `floor`, and a key that was deleted before it. */
-  trim(key: string, row: Held, floor: number): void {
-    if (!Buffer.isBuffer(row) || newestFrom(row) >= floor) return;
-    const start = startOf(row, row.length);
-    const deleted = valueAt(row, start, row.length) === null;
-    if (deleted) this.rows.write(LATEST + key, null);
-    else if (start > 0) this.rows.write(LATEST + key, Buffer.from(row.subarray(start)));
+  trim(key: string, row: Versions | null, floor: number): void {
+    if (row === null || newestFrom(row) >= floor) return;
+    if (newestValue(row) === null) this.rows.latest.write(key, null);
+    else if (olderThanNewest(row) !== null) this.rows.latest.write(key, Buffer.from(bytesOfVersions(newestAlone(row))));
   }
 
   /** Versions that stood with the latest one go to the row of the segment in which the last of them ended. */
@@ -84,12 +101,12 @@ export class VersionedRows {
   }
 
   /** A version goes where the one is that it shortens or precedes; there each ends where the next begins. */
-  private insert(key: string, row: Buffer, value: Buffer | null, time: number): number {
+  private insert(key: string, row: Versions, value: Buffer | null, time: number): number {
     const { version, segment } = this.firstAfter(key, row, time);
     const to = version.from <= time ? (version.to as number) : version.from;
     const added = { from: time, to, value };
     if (time >= oldestFrom(row)) {
-      this.rows.write(LATEST + key, rowOf(withAdded(versionsOf(row, null), added)));
+      this.rows.latest.write(key, rowOf(withAdded(versionsOf(bytesOfVersions(row), null), added)));
       this.list(key, newestFrom(row));
       return to;
     }
@@ -98,12 +115,12 @@ export class VersionedRows {
     const versions = older === null ? [] : versionsOf(older.subarray(TIME_BYTES), readTime(older, 0));
     const end = Buffer.allocUnsafe(TIME_BYTES);
     writeTime(older === null ? to : readTime(older, 0), end, 0);
-    this.rows.write(name, Buffer.concat([end, rowOf(withAdded(versions, added))]));
+    this.rows.write(name, Buffer.concat([end, bytesOfVersions(rowOf(withAdded(versions, added)))]));
     return to;
   }
 
   /** The first version that ends after `time`, which is before the latest begins, and the segment whose row has it; undefined: that of the latest. */
-  private firstAfter(key: string, row: Buffer, time: number): { readonly version: Version; readonly segment: number | undefined } {
+  private firstAfter(key: string, row: Versions, time: number): { readonly version: Version; readonly segment: number | undefined } {
     const near = firstEndingAfter(row, null, time) as Version;
     if (near.from <= time) return { version: near, segment: undefined };
     for (const segment of this.segments.between(time, near.from)) {
@@ -120,9 +137,8 @@ export class VersionedRows {
   }
 }
 
-export function latestOf(row: Buffer): Version {
-  const start = startOf(row, row.length);
-  return { from: newestFrom(row), to: null, value: valueAt(row, start, row.length) };
+export function latestOf(row: Versions): Version {
+  return { from: newestFrom(row), to: null, value: newestValue(row) };
 }
 
 /** In order; a version of the same time is replaced. */

@@ -2,11 +2,11 @@ import { isPromise, type MaybePromise } from '../../core/maybe.js';
 import type { RangeOptions, StoreIterator } from '../../core/store.js';
 import type { Windowed, WindowStore } from '../../core/store-types.js';
 import { type Scanned, scanRows } from './scan-rows.js';
+import { readShelved, type Shelf } from './shelf.js';
 import type { Viewer } from './store-kind.js';
-import { checkTime, timeBytes, word } from './time-bytes.js';
+import { checkTime, word } from './time-bytes.js';
+import { FIRST } from './window-shelves.js';
 import type { WindowedKind } from './windowed-kind.js';
-
-const FIRST = word(0);
 
 /** A window store as one step sees it (S8). */
 export class WindowView<K = unknown, V = unknown> implements WindowStore<K, V> {
@@ -14,12 +14,6 @@ export class WindowView<K = unknown, V = unknown> implements WindowStore<K, V> {
   private readonly scanned: Scanned;
   private readonly size: number;
   private readonly duplicates: boolean;
-  /** What the last `getBatch` asked for: a `setBatch` mostly has the same windows in the same order. */
-  private last: readonly (readonly [K, number])[] = [];
-  private lastNames: readonly string[] = [];
-  /** Records of one batch share a few windows. */
-  private knownStart = -1;
-  private knownSuffix = '';
 
   constructor(
     private readonly kind: WindowedKind,
@@ -32,16 +26,23 @@ export class WindowView<K = unknown, V = unknown> implements WindowStore<K, V> {
   }
 
   put(key: K, value: V | null, windowStart: number): void {
-    this.write(this.nameOf(key, windowStart), value, windowStart);
+    const { kind } = this;
+    const name = kind.codec.encodeKey(key);
+    const shelf = this.shelfOf(windowStart);
+    if ((value === null && this.duplicates) || !kind.admits(windowStart)) return;
+    const bytes = kind.codec.encode(value);
+    if (this.duplicates) kind.buffer.write(shelf.nameOf(name).slice(0, -FIRST.length) + word(kind.time.nextSequence()), bytes);
+    else shelf.write(name, bytes);
   }
 
   fetch(key: K, windowStart: number): V | null;
   fetch(key: K, from: number, to: number, options?: RangeOptions): StoreIterator<number, V>;
   fetch(key: K, from: number, to?: number, options?: RangeOptions): V | null | StoreIterator<number, V> {
     if (to !== undefined) return this.windowsOf(key, from, to, options);
-    const name = this.nameOf(key, from);
+    const name = this.kind.codec.encodeKey(key);
+    const shelf = this.shelfOf(from);
     if (this.duplicates) throw new Error(`store ${this.name} keeps duplicates: fetch(key, from, to) gives them`);
-    return from < this.kind.visibleFrom ? null : this.kind.codec.decode(this.kind.buffer.read(name));
+    return from < this.kind.visibleFrom ? null : this.kind.codec.decode(shelf.read(name));
   }
 
   fetchAll(from: number, to: number, options?: RangeOptions): StoreIterator<Windowed<K>, V> {
@@ -70,27 +71,24 @@ export class WindowView<K = unknown, V = unknown> implements WindowStore<K, V> {
 
   getBatch(windows: readonly (readonly [K, number])[]): MaybePromise<(V | null)[]> {
     const { kind } = this;
-    const names = windows.map(([key, start]) => this.nameOf(key, start));
-    this.last = windows;
-    this.lastNames = names;
+    const names = windows.map(([key]) => kind.codec.encodeKey(key));
     const { visibleFrom } = kind;
-    const found = kind.buffer.readMany(names);
+    const found = readShelved(kind.buffer, names, (place) => this.shelfOf((windows[place] as readonly [K, number])[1]));
     const decode = (rows: Awaited<typeof found>): (V | null)[] =>
       rows.map((row, i) => ((windows[i] as readonly [K, number])[1] < visibleFrom ? null : kind.codec.decode(row)));
     return isPromise(found) ? found.then(decode) : decode(found);
   }
 
   setBatch(entries: readonly (readonly [K, V | null, number])[]): void {
-    for (let i = 0; i < entries.length; i++) {
-      const [key, value, start] = entries[i] as readonly [K, V | null, number];
-      const asked = this.last[i];
-      const known = asked !== undefined && typeof key === 'string' && asked[0] === key && asked[1] === start;
-      this.write(known ? (this.lastNames[i] as string) : this.nameOf(key, start), value, start, i);
-    }
+    for (const [key, value, start] of entries) this.put(key, value, start);
   }
 
   deleteBatch(windows: readonly (readonly [K, number])[]): void {
     for (const [key, start] of windows) this.put(key, null, start);
+  }
+
+  approximateCount(): MaybePromise<number> {
+    return this.kind.approximateCount();
   }
 
   private windowsOf(key: K, from: number, to: number, options?: RangeOptions): StoreIterator<number, V> {
@@ -107,27 +105,13 @@ export class WindowView<K = unknown, V = unknown> implements WindowStore<K, V> {
     });
   }
 
-  private write(name: string, value: V | null, start: number, place?: number): void {
-    const { kind } = this;
-    if ((value === null && this.duplicates) || !kind.admits(start)) return;
-    const bytes = kind.codec.encode(value);
-    if (!this.duplicates) kind.buffer.write(name, bytes, place);
-    else kind.buffer.write(name.slice(0, -FIRST.length) + word(kind.time.nextSequence()), bytes);
-  }
-
   /** What can be seen of [from, to]. */
   private bounds(from: number, to: number): [number, number] {
     return [Math.max(from, this.kind.visibleFrom), Math.min(to, this.kind.time.now)];
   }
 
-  private nameOf(key: K, start: number): string {
-    const { codec, rows } = this.kind;
-    const name = codec.encodeKey(key);
-    if (start !== this.knownStart) {
-      checkTime(start, 'the start of a window');
-      this.knownSuffix = timeBytes(start) + FIRST;
-      this.knownStart = start;
-    }
-    return rows.segments.prefixOf(start) + name + this.knownSuffix;
+  private shelfOf(start: number): Shelf {
+    checkTime(start, 'the start of a window');
+    return this.kind.shelves.of(start);
   }
 }

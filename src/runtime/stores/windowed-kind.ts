@@ -1,9 +1,11 @@
 import { bytesOfLatin1 } from '../../core/latin1.js';
+import type { MaybePromise } from '../../core/maybe.js';
 import type { Serde } from '../../core/serde.js';
 import type { NamedWrite, StoreDefinition, StoreReader } from '../../core/store.js';
 import { windowSegmentMs } from '../../core/store-layout.js';
 import type { StateStore } from '../../core/store-types.js';
 import type { WriteBuffer } from '../write-buffer.js';
+import { approximateCount } from './approximate-count.js';
 import { Expiry } from './expiry.js';
 import { visitTimestamped } from './key-value-kind.js';
 import { decodeObserved, encodeObserved, ObservedTime, TIME_ROW } from './observed-time.js';
@@ -12,6 +14,7 @@ import { StoreCodec } from './store-codec.js';
 import type { ChangelogRecord, ChangeVisitor, OpenStore, RowsOfChangelog, Viewer } from './store-kind.js';
 import { TIME_BYTES, wordOf } from './time-bytes.js';
 import { timestampedSerde, withTime } from './timestamped-value.js';
+import { WindowShelves } from './window-shelves.js';
 import { WindowedRows } from './windowed-rows.js';
 
 const WINDOW_SUFFIX = TIME_BYTES + 4;
@@ -22,6 +25,8 @@ export class WindowedKind implements OpenStore {
   readonly changelogValue: Serde<unknown>;
   readonly codec: StoreCodec<any, any>;
   readonly rows: WindowedRows;
+  /** Of a window store. */
+  readonly shelves: WindowShelves;
   readonly time: ObservedTime;
   readonly rowsOfChangelog: RowsOfChangelog = { everyRecord: false, rows: (records, reader) => this.restored(records, reader) };
   private readonly retention: number;
@@ -41,6 +46,7 @@ export class WindowedKind implements OpenStore {
     this.rows = new WindowedRows(new Segments(windowSegmentMs(this.retention)), definition.type === 'window' ? WINDOW_SUFFIX : SESSION_SUFFIX);
     this.expiry = new Expiry(this.rows.segments, this.retention);
     this.time = new ObservedTime(buffer);
+    this.shelves = new WindowShelves(buffer, this.rows.segments);
   }
 
   view(viewer: Viewer): StateStore {
@@ -58,6 +64,12 @@ export class WindowedKind implements OpenStore {
     if (time >= this.visibleFrom) return true;
     this.expiry.drop();
     return false;
+  }
+
+  /** Of the segments that can be seen. */
+  approximateCount(): MaybePromise<number> {
+    const [range] = this.rows.ofKeys(undefined, undefined, this.visibleFrom, this.time.now);
+    return range === undefined ? 0 : approximateCount(this, range);
   }
 
   eachChange(visit: ChangeVisitor): void {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { StoreDefinition, TaskDirectory } from '../../../src/core/store.js';
 import { levelEngine } from '../../../src/stores/leveldb.js';
-import { prepareTaskDirectory } from '../../../src/stores/task-directory.js';
+import { prepareTaskDirectory, settleTaskDirectory } from '../../../src/stores/task-directory.js';
 
 let directory: string;
 beforeEach(async () => {
@@ -39,6 +39,23 @@ describe('a task’s directory (S14)', () => {
   ])('refuses %j', async (change, code) => {
     await prepareTaskDirectory(task());
     await expect(prepareTaskDirectory(task(change))).rejects.toMatchObject({ name: 'ConfigError', code, fix: expect.any(String) });
+  });
+
+  it('names stores that their changelogs make what they are now, and says what they were until that is settled (S15)', async () => {
+    const changelog = { topic: 'app-counts-changelog', config: {} };
+    const was = task({ stores: [{ ...counts, changelog }] });
+    const now = task({ stores: [{ ...counts, changelog, type: 'versioned', historyMs: 1000 }] });
+    expect(await prepareTaskDirectory(was)).toEqual([]);
+    expect(await prepareTaskDirectory(now)).toEqual(['counts']);
+    // A crash in between: it is asked for again.
+    expect(await prepareTaskDirectory(now)).toEqual(['counts']);
+    expect(await prepareTaskDirectory(was)).toEqual([]);
+    await settleTaskDirectory(now);
+    expect(await prepareTaskDirectory(now)).toEqual([]);
+    await expect(prepareTaskDirectory(was)).rejects.toMatchObject({ code: 'state/definition-changed' });
+    await expect(prepareTaskDirectory(task({ stores: [{ ...counts, type: 'versioned', historyMs: 2000 }] }))).rejects.toMatchObject({
+      code: 'state/definition-changed',
+    });
   });
 
   it('refuses a store that was left out for a while: it misses records', async () => {
