@@ -1,11 +1,25 @@
 import type { CacheEntry } from './cache-budget.js';
 
-/** A value as the buffer keeps it: bytes, or the number itself where the format's values are numbers; null: absent. */
-export type Held = Buffer | number | null;
+/** Bytes that are put together when an engine or a scan needs them; never changed. */
+export interface DeferredBytes {
+  readonly length: number;
+  bytes(): Buffer;
+}
+
+/**
+ * A value as the buffer keeps it: bytes, or the number itself where the format's values are numbers; null: absent. Only versioned
+ * stores hold deferred bytes.
+ */
+export type Held = Buffer | number | DeferredBytes | null;
 
 /** Memory of an entry beside its key and value. */
 const OVERHEAD = 200;
 const NUMBER_BYTES = 8;
+/** The same of a place in an index beside the buffer's own. */
+const INDEXED = 64;
+
+/** Entries by another key than their names. */
+export type Index = Map<string, BufferEntry>;
 
 /** What a key holds, newest first: what the batch wrote, what is uncommitted, what is committed. */
 export class BufferEntry implements CacheEntry {
@@ -20,9 +34,11 @@ export class BufferEntry implements CacheEntry {
   disk: 'same' | 'behind' | 'being-written' = 'same';
   slot = -1;
   referenced = false;
+  private index: Index | undefined;
+  private indexKey = '';
 
   constructor(
-    private readonly home: Map<string, BufferEntry>,
+    private readonly home: Index,
     readonly key: string,
   ) {}
 
@@ -40,16 +56,35 @@ export class BufferEntry implements CacheEntry {
   }
 
   bytes(): number {
-    return OVERHEAD + this.key.length + sizeOf(this.value);
+    return OVERHEAD + this.key.length + sizeOf(this.value) + (this.index === undefined ? 0 : INDEXED + this.indexKey.length);
+  }
+
+  /** To be found there too, and nowhere else beside its home. */
+  addTo(index: Index, key: string): void {
+    this.leaveIndex();
+    this.index = index;
+    this.indexKey = key;
+    index.set(key, this);
+  }
+
+  leaveIndex(): void {
+    this.index?.delete(this.indexKey);
+    this.index = undefined;
   }
 
   evict(): void {
     this.home.delete(this.key);
+    this.leaveIndex();
   }
 }
 
 export function isNumber(held: Held): held is number | null {
   return held === null || typeof held === 'number';
+}
+
+/** The bytes of what is no number. */
+export function bytesOfHeld(held: Exclude<Held, number>): Buffer | null {
+  return held === null || Buffer.isBuffer(held) ? held : held.bytes();
 }
 
 export function sizeOf(held: Held): number {

@@ -19,6 +19,8 @@ export interface ChangelogTopic {
   readonly deleteRetentionMs: number;
   /** It was not there before this plan. */
   readonly created: boolean;
+  /** It is a table's topic, an input that others write: nothing goes into it from here (S5). */
+  readonly table?: boolean | undefined;
 }
 
 /** A store that is to have a changelog beside the partitions of its input. */
@@ -41,7 +43,7 @@ const APPEAR_POLL_MS = 100;
 export async function openChangelogs(wanted: readonly WantedChangelog[], configs: TopicConfigs, admin: TopicAdmin): Promise<ChangelogTopic[]> {
   if (wanted.length === 0) return [];
   const there = await partitionsOf(wanted.map(topicOf), admin);
-  for (const one of wanted) checkPartitions(one.store.name, topicOf(one), there.get(topicOf(one)) ?? one.partitions, one.input, one.partitions);
+  for (const one of wanted) checkPartitions({ ...one.store, topic: topicOf(one) }, there.get(topicOf(one)) ?? one.partitions, one.input, one.partitions);
   for (const one of wanted) {
     const { topic, config } = one.store.changelog;
     if (!there.has(topic)) await createInternalTopic(admin, topic, one.partitions, config);
@@ -56,10 +58,17 @@ export async function openChangelogs(wanted: readonly WantedChangelog[], configs
       partitions: one.partitions,
       input: one.input,
       topicId: ids.get(topic),
-      deleteRetentionMs: Number(retention),
+      deleteRetentionMs: one.store.table && isKept(configs.get(topic)) ? Number.POSITIVE_INFINITY : Number(retention),
       created: !there.has(topic),
+      table: one.store.table,
     };
   });
+}
+
+/** Deletions in a topic that is not compacted go no sooner than what they delete. */
+function isKept(config: Readonly<Record<string, string>> | undefined): boolean {
+  const policy = config?.['cleanup.policy'];
+  return policy !== undefined && !policy.includes('compact');
 }
 
 /** Throws when a changelog was deleted or made again since it was opened, or no longer has the partitions of its input. */
@@ -67,10 +76,10 @@ export async function checkChangelogs(opened: readonly ChangelogTopic[], inputPa
   if (opened.length === 0) return;
   const topics = opened.map(({ topic }) => topic);
   const there = await partitionsOf(topics, admin);
-  for (const { store, topic, input, partitions } of opened) {
-    const now = there.get(topic);
-    if (now === undefined) throw recreated(topic, store, 'was deleted');
-    checkPartitions(store, topic, now, input, Math.max(partitions, inputPartitions(input)));
+  for (const one of opened) {
+    const now = there.get(one.topic);
+    if (now === undefined) throw recreated(one, 'was deleted');
+    checkPartitions({ ...one, name: one.store }, now, one.input, Math.max(one.partitions, inputPartitions(one.input)));
   }
   const ends = await admin.logEnds(topics.map((topic) => ({ topic, partition: 0 }))).catch((error: unknown) => {
     if (isUnknownTopic(error)) return []; // deleted since it was described: the next check says so
@@ -80,11 +89,11 @@ export async function checkChangelogs(opened: readonly ChangelogTopic[], inputPa
 }
 
 /** Throws when an end is that of another topic of the name than the one that was opened. */
-export function checkEnds(opened: readonly Pick<ChangelogTopic, 'store' | 'topic' | 'topicId'>[], ends: readonly LogEnd[]): void {
+export function checkEnds(opened: readonly Pick<ChangelogTopic, 'store' | 'topic' | 'topicId' | 'table'>[], ends: readonly LogEnd[]): void {
   const ids = new Map(ends.map(({ topic, topicId }) => [topic, topicId]));
-  for (const { store, topic, topicId } of opened) {
-    const now = ids.get(topic);
-    if (topicId !== undefined && now !== undefined && now !== topicId) throw recreated(topic, store, 'was deleted and made again');
+  for (const one of opened) {
+    const now = ids.get(one.topic);
+    if (one.topicId !== undefined && now !== undefined && now !== one.topicId) throw recreated(one, 'was deleted and made again');
   }
 }
 
@@ -118,18 +127,39 @@ function isUnknownTopic(error: unknown): boolean {
   return error instanceof KstreamdError && error.code === 'broker/unknown-topic';
 }
 
-function checkPartitions(store: string, topic: string, partitions: number, input: string, wanted: number): void {
+/** The topic of a store, in words. */
+interface Named {
+  readonly name: string;
+  readonly topic: string;
+  readonly table?: boolean | undefined;
+}
+
+function checkPartitions({ name, topic, table }: Named, partitions: number, input: string, wanted: number): void {
   if (partitions === wanted) return;
+  if (table) {
+    throw new ConfigError(
+      'topic/not-copartitioned',
+      `"${topic}", the topic of the table "${name}", has ${partitions} partitions, but "${input}" has ${wanted}`,
+      {
+        fix: 'give both topics the same number of partitions, or put a keyBy step before the join',
+      },
+    );
+  }
   throw new ConfigError(
     'changelog/partitions',
-    `the changelog "${topic}" of the store "${store}" has ${partitions} partitions, but its input "${input}" has ${wanted}`,
+    `the changelog "${topic}" of the store "${name}" has ${partitions} partitions, but its input "${input}" has ${wanted}`,
     {
       fix: `stop all instances; give the store another name, which starts it empty, or delete "${topic}", the state directory and the group's offsets, which builds it again from the input`,
     },
   );
 }
 
-function recreated(topic: string, store: string, what: string): ConfigError {
+function recreated({ topic, store, table }: Pick<ChangelogTopic, 'topic' | 'store' | 'table'>, what: string): ConfigError {
+  if (table) {
+    return new ConfigError('topic/recreated', `the topic "${topic}" of the table "${store}" ${what} while the daemon ran`, {
+      fix: `stop all instances; reset the group's offsets of "${topic}", and start again: the table is then read anew`,
+    });
+  }
   return new ConfigError('changelog/recreated', `the changelog "${topic}" of the store "${store}" ${what} while the daemon ran`, {
     fix: `stop all instances; delete "${topic}", the state directory and the group's offsets, which builds the store again from the input`,
   });

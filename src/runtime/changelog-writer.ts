@@ -22,7 +22,8 @@ export class ChangelogWriter {
 
   /** Resolves when the sink has taken all; `timestamp` is that of records that have none of their own, in epoch milliseconds. */
   async write(timestamp: number): Promise<void> {
-    for (const { store, topic } of this.topics) {
+    for (const { store, topic, table } of this.topics) {
+      if (table) continue; // its topic has the records already (S5)
       const values = this.state.changelogValue(store);
       const waiting: [string, Buffer | number | null, number | undefined][] = [];
       this.state.eachChange(store, (key, value, time) => waiting.push([key, value, time]));

@@ -39,7 +39,7 @@ export async function checkPolicies(wanted: ReadonlyMap<string, CleanupPolicy>, 
 }
 
 /** A user who may not describe configurations can do all else. */
-async function configsOf(topics: readonly string[], admin: TopicAdmin): Promise<TopicConfigs | undefined> {
+export async function configsOf(topics: readonly string[], admin: TopicAdmin): Promise<TopicConfigs | undefined> {
   try {
     return await admin.configs(topics);
   } catch (error) {

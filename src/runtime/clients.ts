@@ -1,5 +1,6 @@
 import type { GroupMember, PartitionReader, Sink, TopicAdmin } from '../core/transport.js';
 import { makePlan, type Plan } from './plan.js';
+import { answersQueries } from './standby/open-standbys.js';
 import type { TaskSet } from './task-set.js';
 import type { WorkerOptions } from './worker-options.js';
 
@@ -10,12 +11,12 @@ export interface Clients {
   readonly reader: PartitionReader;
   readonly sink: Sink;
   readonly admin: TopicAdmin;
-  /** Reads changelogs; undefined where there are none. */
+  /** Reads changelogs, and what instances tell of themselves; undefined where there is neither. */
   readonly changelogs: PartitionReader | undefined;
 }
 
 /** Connects in the order in which each needs the one before. Nothing stays open when one of them fails. */
-export async function connect({ transport, topology, deadLetter, logger, transactions, instanceId }: WorkerOptions): Promise<Clients> {
+export async function connect({ transport, topology, deadLetter, logger, transactions, instanceId, instance }: WorkerOptions): Promise<Clients> {
   const opened: { close(): Promise<void> }[] = [];
   const kept = <T extends { close(): Promise<void> }>(client: T): T => {
     opened.push(client);
@@ -27,7 +28,7 @@ export async function connect({ transport, topology, deadLetter, logger, transac
     const transactional = transactions && { transactionalId: transactions.id, transactionTimeoutMs: transactions.timeoutMs };
     const sink = kept(await transport.sink(transactional));
     const hasChangelogs = plan.leads.some(({ subtopology }) => plan.changelogsOf(subtopology).length > 0);
-    const changelogs = hasChangelogs ? kept(await transport.reader({ isolation: 'read_committed' })) : undefined;
+    const changelogs = hasChangelogs || answersQueries({ topology, instance }) ? kept(await transport.reader({ isolation: 'read_committed' })) : undefined;
     const { member, reader } = await transport.member({ groupId: topology.applicationId, instanceId });
     return { plan, member, reader, sink, admin, changelogs };
   } catch (error) {

@@ -1,5 +1,6 @@
 import { type KstreamdError, messageOf, RetriableError, TaskMigratedError } from '../core/errors.js';
 import type { Logger } from '../core/logger.js';
+import type { SnapshotSubject } from '../core/snapshots.js';
 import type { CommittedOffset, GroupMember, Sink, TopicAdmin } from '../core/transport.js';
 import { partitionKey } from '../core/transport.js';
 import { checkEnds } from './changelog-topics.js';
@@ -17,6 +18,8 @@ export interface OwnedTask {
   readonly definition: string;
   /** Where inputs begin of which the group had no offset. */
   readonly starts: readonly CommittedOffset[];
+  /** What snapshots of its state are known by; left out where none are kept (S13). */
+  readonly snapshots?: SnapshotSubject | undefined;
 }
 
 /** Outputs were not acknowledged, or not committed: what was processed since the last commit has to be done again. */

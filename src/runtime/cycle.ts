@@ -4,6 +4,7 @@ import type { Logger } from '../core/logger.js';
 import { isPromise } from '../core/maybe.js';
 import type { Transaction } from '../core/transport.js';
 import type { BatchPace } from './batch-pace.js';
+import type { BatchGate } from './globals/batch-gate.js';
 import type { InputQueue } from './input-queue.js';
 import type { Intake } from './intake.js';
 import type { EngineMetrics } from './metrics.js';
@@ -33,6 +34,8 @@ export class Cycle {
       slowBatchMs: number;
       transaction: Transaction | undefined;
       pace: BatchPace;
+      /** Kept by global tables (S6). */
+      gate: BatchGate | undefined;
       /** A rebalance or the shutdown waits for the cycle to end. */
       interrupted: () => boolean;
     },
@@ -61,7 +64,7 @@ export class Cycle {
       else await wake.wait(left);
       if (left <= 0 || next?.task.commitRequested || (next && this.mustCommit(isolating))) break;
     }
-    for (const { task } of tasks.owned) await task.punctuateWallClock();
+    await this.punctuate();
   }
 
   /** Whether the broker might abort the open transaction before a further batch, or part of one, has ended, when `waitMs` are waited first (C3). */
@@ -69,6 +72,17 @@ export class Cycle {
     const { transaction, pace } = this.options;
     if (transaction?.since === undefined) return false;
     return performance.now() - transaction.since + waitMs + pace.longestMs > transaction.timeoutMs / 2;
+  }
+
+  private async punctuate(): Promise<void> {
+    const { tasks, gate } = this.options;
+    if (gate?.closed) return;
+    gate?.enter();
+    try {
+      for (const { task } of tasks.owned) await task.punctuateWallClock();
+    } finally {
+      gate?.leave();
+    }
   }
 
   /** While a refused record is looked for, one stretch is committed before the next is taken (E2). */
@@ -83,18 +97,21 @@ export class Cycle {
   }
 
   private async runBatch(task: Task, queue: InputQueue, taken: Map<InputQueue, number>): Promise<void> {
-    const { intake, batch, metrics } = this.options;
+    const { intake, batch, metrics, gate } = this.options;
     const { doneRecords, doneBytes } = queue;
     const already = taken.get(queue) ?? 0;
-    const preparing = queue.prepare(batch.maxRecords - already);
-    if (preparing) return void this.prepared(queue, preparing);
+    const { ready, needs } = queue.prepare(batch.maxRecords - already);
+    if (needs && ready === 0) return void this.prepared(queue, needs);
+    needs?.catch(() => {}); // asked for again, by the record that needs it
     const started = performance.now();
     this.options.pace.begin();
+    gate?.enter();
     try {
-      const running = task.runBatch(queue, batch.maxRecords - already);
+      const running = task.runBatch(queue, ready);
       if (isPromise(running)) await this.watched(running, task, queue, started);
       else if (performance.now() - started > this.options.slowBatchMs) this.reportSlow(task, queue);
     } finally {
+      gate?.leave();
       this.options.pace.end();
       intake.release(queue.doneRecords - doneRecords, queue.doneBytes - doneBytes);
     }

@@ -1,7 +1,8 @@
 import { messageOf, RetriableError, TaskMigratedError } from '../core/errors.js';
 import { fulfilledWithin } from '../core/fulfilled-within.js';
 import type { Logger } from '../core/logger.js';
-import { type PartitionReader, partitionKey, type TopicPartition, type Transaction } from '../core/transport.js';
+import { type CommittedOffset, type PartitionReader, partitionKey, type TopicPartition, type Transaction } from '../core/transport.js';
+import { AskedOffsets } from './asked-offsets.js';
 import type { Assignment } from './assignment.js';
 import type { Commit, CommitAttempt, OwnedTask } from './commit.js';
 import { OutputsLost } from './commit.js';
@@ -25,6 +26,8 @@ export interface HandoverOptions {
   readonly metrics: EngineMetrics;
   readonly logger: Logger;
   readonly wake: Signal;
+  /** Nothing may be processed now, so no processor is started. */
+  readonly held: () => boolean;
   readonly sleep: (ms: number) => Promise<void>;
   /** Undoes what all tasks did since the last commit. */
   readonly rewind: (reason: string) => Promise<void>;
@@ -35,13 +38,14 @@ export interface HandoverOptions {
 
 const RETRY_MS = 500;
 const REVOKE_MS = 5000;
-/** Restores that end within so long belong to the assignment; longer ones go on while other tasks run. */
+/** What comes within so long belongs to the assignment; other tasks run while what takes longer goes on. */
 const SOON_MS = 500;
 
 /** Takes tasks over and gives them up as the group says (C5); those with something to restore start when they have it (S4). */
 export class Handover {
   /** The group has answered at least once. */
   joined = false;
+  private asking: readonly AskedOffsets[] = [];
   private underWay: readonly OpeningTask[] = [];
   private restored: OpeningTask[] = [];
 
@@ -57,7 +61,12 @@ export class Handover {
 
   private set opening(tasks: readonly OpeningTask[]) {
     this.underWay = tasks;
-    this.options.metrics.restoringTasks.set(tasks.length);
+    this.options.metrics.restoringTasks.set(this.waiting);
+  }
+
+  /** Tasks that are ours and cannot run yet: their offsets are not known, or they are being restored. */
+  get waiting(): number {
+    return this.asking.reduce((sum, { partitions }) => sum + partitions.length, this.opening.length);
   }
 
   async serve({ event, partitions, done, failed }: RebalanceRequest): Promise<void> {
@@ -74,10 +83,11 @@ export class Handover {
     }
   }
 
-  /** Starts the tasks whose restore has ended. */
-  async startRestored(): Promise<void> {
-    const { tasks, commit, intake } = this.options;
-    if (this.restored.length === 0) return;
+  /** Opens the tasks whose offsets have come, and starts those whose restore has ended. */
+  async startReady(): Promise<void> {
+    const { tasks, commit, intake, held } = this.options;
+    await this.openAnswered();
+    if (this.restored.length === 0 || held()) return;
     for (const task of this.restored.splice(0)) {
       const owned = await task.start();
       this.opening = this.opening.filter((one) => one !== task);
@@ -115,21 +125,40 @@ export class Handover {
 
   /** The membership ends: what is being restored stays where it is. */
   async abandonAll(): Promise<void> {
-    const { opening } = this;
+    const { opening, asking } = this;
+    for (const asked of asking) asked.forget(asked.partitions);
+    this.asking = [];
     this.opening = [];
     this.restored = [];
     for (const task of opening) await task.abandon().catch((error: unknown) => this.options.logger.warn({ err: messageOf(error) }, 'closing failed'));
   }
 
   private async take(partitions: readonly TopicPartition[]): Promise<void> {
+    const { standbys, logger, wake, failed } = this.options;
+    standbys?.claim(partitions);
+    const asked = new AskedOffsets(partitions, () => this.assignment.committed(partitions), logger);
+    if (!(await fulfilledWithin(SOON_MS, asked.done))) {
+      logger.info({ partitions: partitions.map(partitionKey) }, 'these tasks wait for the end of transactions that others left open, or for the broker');
+      asked.done.then(() => wake.notify(), failed);
+    }
+    this.asking = [...this.asking, asked];
+    await this.startReady();
+    this.joined = true;
+  }
+
+  private async openAnswered(): Promise<void> {
+    const answered = this.asking.filter(({ answer }) => answer !== undefined);
+    if (answered.length === 0) return;
     // Opening may take longer than the broker lets a transaction stay open.
     if (this.options.transaction?.since !== undefined) await this.options.commitAll();
-    this.options.standbys?.claim(partitions);
-    const opened = await this.opened(partitions);
-    this.opening = [...this.opening, ...opened];
-    await fulfilledWithin(SOON_MS, Promise.all(opened.map((task) => this.restore(task))));
-    await this.startRestored();
-    this.joined = true;
+    const restores: Promise<void>[] = [];
+    for (const one of answered) {
+      const opened = await this.opened(one.partitions, one.answer ?? []);
+      this.asking = this.asking.filter((asked) => asked !== one);
+      this.opening = [...this.opening, ...opened];
+      restores.push(...opened.map((task) => this.restore(task)));
+    }
+    await fulfilledWithin(SOON_MS, Promise.all(restores));
   }
 
   private async restore(task: OpeningTask): Promise<void> {
@@ -143,10 +172,10 @@ export class Handover {
   }
 
   /** Tries again while the broker is in the way (E3). */
-  private async opened(partitions: readonly TopicPartition[]): Promise<OpeningTask[]> {
+  private async opened(partitions: readonly TopicPartition[], committed: readonly CommittedOffset[]): Promise<OpeningTask[]> {
     for (;;) {
       try {
-        return await this.assignment.open(partitions);
+        return await this.assignment.open(partitions, committed);
       } catch (error) {
         if (!(error instanceof RetriableError)) throw error;
         this.options.logger.warn({ err: error.message, code: error.code }, 'opening tasks failed; trying again');
@@ -173,6 +202,8 @@ export class Handover {
   }
 
   private async abandon(partitions: readonly TopicPartition[]): Promise<void> {
+    for (const asked of this.asking) asked.forget(partitions);
+    this.asking = this.asking.filter((asked) => asked.partitions.length > 0);
     const keys = new Set(partitions.map(partitionKey));
     const gone = this.opening.filter(({ owned: { task, lead } }) => keys.has(partitionKey({ topic: lead, partition: task.partition })));
     this.opening = this.opening.filter((task) => !gone.includes(task));

@@ -1,6 +1,7 @@
 import type { DeliveryError } from '../core/errors.js';
 import type { RawBatch } from '../core/raw-batch.js';
 import type { TopicPartition } from '../core/transport.js';
+import type { Readiness } from './preparation.js';
 import type { SourceRunner } from './source-runner.js';
 
 /** A stretch of one raw batch that is to be processed as one batch. */
@@ -15,6 +16,8 @@ export interface Stretch {
  * the batch that holds it is split further anyway (B6).
  */
 const ISOLATED = 64;
+
+const NOTHING_PREPARED: { readonly raw: RawBatch | undefined; readonly to: number } = { raw: undefined, to: 0 };
 
 /** Records read from one partition that wait for their task, and how far the task has come. */
 export class InputQueue {
@@ -34,6 +37,8 @@ export class InputQueue {
   isolateUntil = 0;
   /** Its next records wait for what their formats need. */
   preparing = false;
+  /** Up to which index of a batch records were found to need nothing: they are not looked at again when few are taken at a time. */
+  private prepared = NOTHING_PREPARED;
   /** What came below this has been pushed; beyond the last record where markers follow it. Undefined when not known. */
   readTo: number | undefined;
   /** At most so many of them at a time. */
@@ -79,11 +84,17 @@ export class InputQueue {
     return { raw, from, to };
   }
 
-  /** What to await before the next batch can be read; undefined when it can be now. */
-  prepare(max: number): Promise<unknown> | undefined {
+  /** How many of the next `max` records can be read now, and what those after them wait for. */
+  prepare(max: number): Readiness {
     const { preparation } = this.source;
     const stretch = preparation.none ? undefined : this.next(max);
-    return stretch && preparation.of(stretch.raw, stretch.from, stretch.to);
+    if (stretch === undefined) return { ready: max, needs: undefined };
+    const { raw, from, to } = stretch;
+    const known = raw === this.prepared.raw ? Math.min(Math.max(from, this.prepared.to), to) : from;
+    if (known === to) return { ready: to - from, needs: undefined };
+    const { ready, needs } = preparation.of(raw, known, to);
+    this.prepared = { raw, to: known + ready };
+    return { ready: known - from + ready, needs };
   }
 
   get replaying(): boolean {
@@ -127,6 +138,7 @@ export class InputQueue {
     }
     this.batches.shift();
     this.head = 0;
+    this.prepared = NOTHING_PREPARED;
     this.position = this.batches[0]?.offsetAt(0) ?? raw.offsetAt(raw.length - 1) + 1;
     this.doneBytes += raw.bytes;
   }
@@ -148,6 +160,7 @@ export class InputQueue {
   clear(): number {
     const bytes = this.batches.reduce((sum, raw) => sum + raw.bytes, 0);
     this.batches = [];
+    this.prepared = NOTHING_PREPARED;
     this.head = 0;
     this.length = 0;
     this.readTo = undefined;

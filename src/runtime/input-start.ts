@@ -17,6 +17,8 @@ export interface KnownState {
   readonly directory: string;
   /** A store here has no changelog: what an interrupted flush missed is taken from the input again (C4). */
   readonly localOnly: boolean;
+  /** Topics of the task's tables: these are restored up to where their input begins, whatever was stored of them (S5). */
+  readonly tables: ReadonlySet<string>;
 }
 
 /** Finds where inputs start (C4, C5). */
@@ -34,7 +36,8 @@ export class InputStarts {
    */
   async of(input: TopicPartition, committed: CommittedOffset | undefined, state: KnownState): Promise<InputStart> {
     const name = partitionKey(input);
-    const position = state.stored.get(name)?.offset;
+    const table = state.tables.has(input.topic);
+    const position = positionOf(state.stored.get(name), table, committed);
     if (committed === undefined) {
       if (position !== undefined) throw offsetMissing(name, `"${state.directory}" holds its state up to ${position}`, position, state.directory);
       return { ...input, offset: await this.first(input), partitionTime: -1, replayUntil: 0 };
@@ -81,6 +84,13 @@ export class InputStarts {
     }
     return 'earliest';
   }
+}
+
+/** A table that is nowhere, or ahead of the group, or whose offset is forgotten, is read again: no position of it stands in the way. */
+function positionOf(stored: StoredPosition | undefined, table: boolean, committed: CommittedOffset | undefined): number | undefined {
+  const offset = stored?.offset;
+  if (!table || offset === undefined) return offset;
+  return offset < 0 || committed === undefined || offset > committed.offset ? undefined : offset;
 }
 
 /** The group has forgotten an offset that state belongs to (C5). */

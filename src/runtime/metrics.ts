@@ -3,7 +3,7 @@ import type { Counter, Gauge, Histogram, Labels, Metrics } from '../core/metrics
 import type { FinalErrorPolicy } from '../core/policy.js';
 import type { PunctuationType } from '../core/processor.js';
 import type { TopicPartition } from '../core/transport.js';
-import type { StoreCounters } from './write-buffer.js';
+import type { StoreCounters } from './store-counters.js';
 
 /** What is counted per topic, looked up once. */
 interface InputMetrics {
@@ -31,12 +31,13 @@ export class EngineMetrics {
   readonly tasks: Gauge;
   readonly restoringTasks: Gauge;
   readonly unflushedBytes: Gauge;
+  readonly cacheBytes: Gauge;
   readonly heldBytes: Gauge;
   readonly pausedPartitions: Gauge;
   readonly brokerReachable: Gauge;
   private readonly inputs = new Map<string, InputMetrics>();
   private readonly outputs = new Map<string, OutputMetrics>();
-  private readonly stores = new Map<string, Record<keyof StoreCounters, Counter>>();
+  private readonly stores = new Map<string, Record<keyof StoreCounters | 'misses', Counter>>();
 
   constructor(readonly registry: Metrics) {
     this.poll = registry.histogram('poll_duration_seconds');
@@ -48,6 +49,7 @@ export class EngineMetrics {
     this.tasks = registry.gauge('tasks');
     this.restoringTasks = registry.gauge('restoring_tasks');
     this.unflushedBytes = registry.gauge('store_unflushed_bytes');
+    this.cacheBytes = registry.gauge('store_cache_bytes');
     this.heldBytes = registry.gauge('held_bytes');
     this.pausedPartitions = registry.gauge('paused_partitions');
     this.brokerReachable = registry.gauge('broker_reachable');
@@ -117,7 +119,8 @@ export class EngineMetrics {
 
   /** What a store did since the last call for it. */
   store(store: string, did: StoreCounters): void {
-    for (const [kind, counter] of Object.entries(this.storeCounters(store))) counter.add(did[kind as keyof StoreCounters]);
+    const all = { ...did, misses: did.reads - did.hits };
+    for (const [kind, counter] of Object.entries(this.storeCounters(store))) counter.add(all[kind as keyof typeof all]);
   }
 
   emptyStart(store: string): void {
@@ -159,17 +162,27 @@ export class EngineMetrics {
     this.setOrForget('standby_lag_records', { store, partition: String(partition) }, offsets);
   }
 
+  tableFollowed(store: string, records: number): void {
+    this.registry.counter('global_table_records_total', { store }).add(records);
+  }
+
+  /** Undefined when the table is not followed any more. */
+  tableLag(store: string, partition: number, offsets: number | undefined): void {
+    this.setOrForget('global_table_lag_records', { store, partition: String(partition) }, offsets);
+  }
+
   private setOrForget(name: string, labels: Labels, value: number | undefined): void {
     if (value === undefined) this.registry.remove(name, labels);
     else this.registry.gauge(name, labels).set(value);
   }
 
-  private storeCounters(store: string): Record<keyof StoreCounters, Counter> {
+  private storeCounters(store: string): Record<keyof StoreCounters | 'misses', Counter> {
     let counters = this.stores.get(store);
     if (!counters) {
       counters = {
         reads: this.registry.counter('store_reads_total', { store }),
         hits: this.registry.counter('store_cache_hits_total', { store }),
+        misses: this.registry.counter('store_cache_misses_total', { store }),
         writes: this.registry.counter('store_writes_total', { store }),
         readBytes: this.registry.counter('store_read_bytes_total', { store }),
         writtenBytes: this.registry.counter('store_written_bytes_total', { store }),

@@ -6,12 +6,14 @@ import { layoutOf } from '../core/store-layout.js';
 import type { TopicAdmin } from '../core/transport.js';
 import type { TopologyNode } from '../topology/nodes.js';
 import type { RepartitionTopic, Subtopology, Topology } from '../topology/topology.js';
+import { warnOfShortChangelogs } from './changelog-keeping.js';
 import { type ChangelogTopic, checkChangelogs, openChangelogs, type WantedChangelog } from './changelog-topics.js';
 import { type CleanupPolicy, checkPolicies } from './cleanup-policies.js';
 import { createInternalTopic } from './internal-topics.js';
+import { tableConfigs } from './tables/table-configs.js';
 
 /** S16: kept until purged, however slow the reader. */
-const REPARTITION_CONFIG = { 'cleanup.policy': 'delete', 'retention.ms': '-1' };
+const REPARTITION_CONFIG = { 'cleanup.policy': 'delete', 'retention.ms': '-1', 'message.timestamp.type': 'CreateTime' };
 
 /** How a topology lies on a cluster: partition counts, and the topic that shares out each sub-topology's tasks. */
 export interface Plan {
@@ -32,7 +34,7 @@ export interface LeadTopic {
 /** Checks that topics exist and fit together, creates internal topics, and chooses the leads. */
 export async function makePlan(topology: Topology, admin: TopicAdmin, deadLetter: string | undefined, logger: Logger): Promise<Plan> {
   const counts = await countPartitions(topology, admin, deadLetter);
-  const configs = await checkPolicies(policiesOf(topology), admin, logger);
+  const configs = new Map([...(await checkPolicies(policiesOf(topology), admin, logger)), ...(await tableConfigs(topology, admin, logger))]);
   await addRepartitionTopics(topology, admin, counts);
   const count = (topic: string): number => counts.get(topic) ?? 0;
   const leads = topology.subtopologies.map((subtopology) => {
@@ -40,11 +42,13 @@ export async function makePlan(topology: Topology, admin: TopicAdmin, deadLetter
     const topic = leadOf(subtopology, count);
     return { topic, subtopology, definition: hashOf(topology, subtopology) };
   });
-  const changelogs = await openChangelogs(
-    leads.flatMap((lead) => wantedChangelogs(topology, lead, count)),
+  const wanted = leads.flatMap((lead) => wantedChangelogs(topology, lead, count));
+  warnOfShortChangelogs(
+    wanted.filter(({ store }) => !store.table),
     configs,
-    admin,
+    logger,
   );
+  const changelogs = await openChangelogs(wanted, configs, admin);
   for (const { topic, partitions } of changelogs) counts.set(topic, partitions);
   return { count, leads, changelogsOf: ({ stores }) => changelogs.filter(({ store }) => stores.includes(store)) };
 }
@@ -82,8 +86,8 @@ export async function checkPlan(plan: Plan, admin: TopicAdmin): Promise<void> {
 /** What each internal topic must have (S3, S16). */
 function policiesOf({ stores, repartitions }: Topology): Map<string, CleanupPolicy> {
   const policies = new Map<string, CleanupPolicy>(repartitions.map(({ topic }) => [topic, 'delete']));
-  for (const { changelog, type } of stores.values()) {
-    if (changelog) policies.set(changelog.topic, type === 'window' || type === 'session' ? 'compact,delete' : 'compact');
+  for (const { changelog, type, table } of stores.values()) {
+    if (changelog && !table) policies.set(changelog.topic, type === 'window' || type === 'session' ? 'compact,delete' : 'compact');
   }
   return policies;
 }
@@ -118,13 +122,19 @@ function topicsOf(node: TopologyNode): readonly string[] {
   return [];
 }
 
-/** A repartition topic gets the partitions of the topics read beside it, else as many as its writers have. */
+/**
+ * A repartition topic gets the partitions of the topics read beside it; where all of these are repartition topics too, they get as many
+ * as the writers of any of them have (J3).
+ */
 async function addRepartitionTopics(topology: Topology, admin: TopicAdmin, counts: Map<string, number>): Promise<void> {
   const waiting = new Set(topology.repartitions);
   const internal = new Set(topology.repartitions.map((repartition) => repartition.topic));
-  const deciders = ({ source, sink }: RepartitionTopic): readonly string[] => {
+  const deciders = ({ source }: RepartitionTopic): readonly string[] => {
     const readBeside = subtopologyOf(topology, source).topics.filter((topic) => !internal.has(topic));
-    return readBeside.length > 0 ? readBeside : subtopologyOf(topology, sink).topics;
+    if (readBeside.length > 0) return readBeside;
+    const reader = subtopologyOf(topology, source);
+    const together = topology.repartitions.filter((other) => reader.nodes.includes(other.source));
+    return together.flatMap((other) => subtopologyOf(topology, other.sink).topics);
   };
   while (waiting.size > 0) {
     const left = [...waiting];

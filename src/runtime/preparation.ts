@@ -1,6 +1,14 @@
 import type { RawBatch } from '../core/raw-batch.js';
 import type { Serde } from '../core/serde.js';
 
+/** How much of a stretch can be read, and what the rest waits for. */
+export interface Readiness {
+  /** Records before the first that needs something; at most those asked about. */
+  readonly ready: number;
+  /** What to await before the others can be read; undefined when all can be now. Rejects as the serdes do. */
+  readonly needs: Promise<unknown> | undefined;
+}
+
 /** Asks the serdes of a source what they need before records can be deserialized; made once, since most need nothing. */
 export class Preparation {
   private readonly key: Serde<Promise<void> | undefined> | undefined;
@@ -16,17 +24,19 @@ export class Preparation {
     return this.key === undefined && this.value === undefined;
   }
 
-  /** What to await before the records from `from` to `to` can be read; undefined when they can be now. */
-  of(raw: RawBatch, from: number, to: number): Promise<unknown> | undefined {
+  /** Asks for everything that the records from `from` to `to` need. */
+  of(raw: RawBatch, from: number, to: number): Readiness {
     const { key, value } = this;
     const needs = new Set<Promise<void>>();
+    let ready = to - from;
     for (let i = from; i < to; i++) {
       const ofKey = key && raw.readKey(i, key);
       const ofValue = value && raw.readValue(i, value);
       if (ofKey) needs.add(ofKey);
       if (ofValue) needs.add(ofValue);
+      if ((ofKey || ofValue) && i - from < ready) ready = i - from;
     }
-    return needs.size === 0 ? undefined : Promise.all(needs);
+    return { ready, needs: needs.size === 0 ? undefined : Promise.all(needs) };
   }
 }
 

@@ -5,13 +5,16 @@ import type { Clients } from './clients.js';
 import { Commit, OutputsLost } from './commit.js';
 import { Cycle } from './cycle.js';
 import { FlushPolicy } from './flush-policy.js';
+import type { GlobalTables } from './globals/global-tables.js';
 import { Handover } from './handover.js';
 import { Intake } from './intake.js';
 import { narrowIsolation } from './isolation.js';
+import { instanceTaken, MembershipLost } from './membership-lost.js';
 import type { EngineMetrics } from './metrics.js';
 import type { MidBatchCommits } from './mid-batch-commits.js';
 import { checkPlan } from './plan.js';
 import { Purge } from './purge.js';
+import type { QueryParts } from './queries/store-queries.js';
 import { RebalanceRequests } from './rebalance.js';
 import { ChangelogReader } from './restore/changelog-reader.js';
 import type { Signal } from './signal.js';
@@ -26,19 +29,14 @@ import type { WorkerOptions } from './worker-options.js';
 /** Thrown by a wait that the shutdown ends. */
 class Stopped extends Error {}
 
-/** The producer of transactions can do nothing more: another instance has its id, or it may not go on (C3). */
-export class ProducerLost extends Error {
-  constructor(override readonly cause: unknown) {
-    super('the producer was fenced', { cause });
-  }
-}
-
 /** What outlives a membership is the worker's. */
 export type SessionOptions = WorkerOptions & {
   readonly engineMetrics: EngineMetrics;
   readonly tasks: TaskSet;
   readonly wake: Signal;
   readonly pace: BatchPace;
+  /** Of the worker; loaded before the membership begins (S6). */
+  readonly globals: GlobalTables | undefined;
 };
 
 const RETRY_MS = 500;
@@ -93,11 +91,12 @@ export class Session {
       intake: this.intake,
       transaction: sink.transaction,
       pace: options.pace,
-      interrupted: () => this.stopping || this.requests.pending || this.damage.pending || this.failure !== undefined,
+      gate: options.globals?.gate,
+      interrupted: () => this.stopping || this.requests.pending || this.damage.pending || this.failure !== undefined || this.held,
     });
     this.purge = new Purge(admin, topology, logger);
     this.changelogs = clients.changelogs && new ChangelogReader(clients.changelogs, logger);
-    this.standbys = this.changelogs && openStandbys({ ...options, plan, admin, reader: this.changelogs, metrics });
+    this.standbys = this.changelogs && openStandbys({ ...options, plan, admin, reader: this.changelogs, metrics, committed: (of) => member.committed(of) });
     const openState: OpenTaskState = async (asked) => (await this.standbys?.handOver(asked.directory)) ?? options.openState(asked);
     const settings = { ...options, openState, sink, metrics, sleep: (ms: number) => this.pause(ms), commits: this.commits };
     const restore = { reader: this.changelogs as ChangelogReader, admin, clock, metrics };
@@ -109,6 +108,7 @@ export class Session {
       commit: this.commit,
       transaction: sink.transaction,
       standbys: this.standbys,
+      held: () => this.held,
       sleep: (ms) => this.sleep(ms),
       rewind: (reason) => this.rewind(reason, false),
       commitAll: () => this.commitOrGoBack(),
@@ -122,16 +122,28 @@ export class Session {
   }
 
   get restoring(): boolean {
-    return this.handover.opening.length > 0;
+    return this.handover.waiting > 0;
   }
 
   get status(): WorkParts {
-    const { tasks } = this.options;
+    const { tasks, snapshots } = this.options;
     const endOf: WorkParts['endOf'] = (partition) => this.clients.reader.cachedEnd(partition);
-    return { owned: tasks.owned, opening: this.handover.opening, endOf, last: this.commit.last, standby: this.standbys?.status() };
+    return {
+      owned: tasks.owned,
+      opening: this.handover.opening,
+      endOf,
+      last: this.commit.last,
+      standby: this.standbys?.status(),
+      snapshotOf: (owned) => snapshots?.statusOf(owned),
+    };
   }
 
-  /** Resolves after `stop`; rejects with what ended it, a ProducerLost among them. */
+  /** What queries are answered from. */
+  get queried(): QueryParts {
+    return { plan: this.clients.plan, owned: this.options.tasks.owned, opening: this.handover.opening, standbys: this.standbys };
+  }
+
+  /** Resolves after `stop`; rejects with what ended it, a MembershipLost among them. */
   async run(): Promise<void> {
     const { plan, member, admin } = this.clients;
     const watch = new Watch(
@@ -144,6 +156,7 @@ export class Session {
       this.intake.start();
       watch.start();
       this.standbys?.start();
+      this.options.snapshots?.follow(() => this.options.tasks.owned);
       await this.loop();
     } finally {
       watch.stop();
@@ -153,6 +166,7 @@ export class Session {
 
   /** The state in a task's directory cannot be trusted: the task is restored as soon as its turn comes (E4). */
   damaged(directory: string, problem: string): void {
+    if (this.options.globals?.damaged(directory, problem)) return;
     if (this.standbys?.damaged(directory, problem)) return;
     this.damage.note({ directory, problem });
     this.options.wake.notify();
@@ -168,10 +182,11 @@ export class Session {
       try {
         await this.serveRequests();
         await this.damage.repair((damage) => this.handover.reopen(damage));
-        await this.handover.startRestored();
+        await this.handover.startReady();
         if (this.failure) throw this.failure.error;
-        await this.cycle.waitForWork(this.commitDue(), IDLE_MS);
-        await this.cycle.run();
+        if (this.held) await this.options.wake.wait(IDLE_MS);
+        else await this.cycle.waitForWork(this.commitDue(), IDLE_MS);
+        if (!this.held) await this.cycle.run();
         await this.commitIfDue();
       } catch (error) {
         if (error instanceof Stopped) break;
@@ -180,22 +195,30 @@ export class Session {
     }
     await this.commitWhatIsDone();
     if (this.failure) throw this.failure.error;
+    await this.options.snapshots?.takeLast();
   }
 
   /** What an error of the loop means; throws what ends the run. */
   private async goOnAfter(error: unknown): Promise<void> {
-    if (error instanceof ProducerLost) throw error;
+    if (error instanceof MembershipLost) throw error;
+    if (error instanceof TaskMigratedError && instanceTaken(error)) throw this.lost(error);
     if ((error instanceof OutputsLost || error instanceof DeliveryError || isRemoval(error)) && !this.failure) return this.commitFailed(error);
     if (error instanceof RetriableError && !this.failure) return this.repeatCycle(error);
-    if (error instanceof TaskMigratedError && this.clients.sink.transaction && !this.failure) throw this.producerLost(error);
+    if (error instanceof TaskMigratedError && this.clients.sink.transaction && !this.failure) throw this.lost(error);
     if (this.repairable(error) && !this.failure) return this.damaged(error.directory, error.message);
     await this.commitWhatIsDone();
     throw error;
   }
 
-  /** A task that runs or is being restored here has met damage in its own files (E4). */
+  /** A global table is not complete: nothing is processed (S6). */
+  private get held(): boolean {
+    return this.options.globals?.gate.closed ?? false;
+  }
+
+  /** A task that runs or is being restored here, or a global table, has met damage in its own files (E4). */
   private repairable(error: unknown): error is StoreCorruptedError {
-    return error instanceof StoreCorruptedError && this.handover.holds(error.directory);
+    if (!(error instanceof StoreCorruptedError)) return false;
+    return this.handover.holds(error.directory) || (this.options.globals?.holds(error.directory) ?? false);
   }
 
   /** The broker was in the way in the middle of a cycle: back off and do it again (E3). */
@@ -262,7 +285,7 @@ export class Session {
     const about = { err: cause.message, code: cause.code };
     if (!(cause instanceof DeliveryError && this.options.tasks.dirty)) this.retryAt = this.options.clock.now() + RETRY_MS;
     if (cause instanceof TaskMigratedError) {
-      if (cause.code !== 'broker/member-removed' && this.clients.sink.transaction) throw this.producerLost(cause);
+      if (instanceTaken(cause) || (cause.code !== 'broker/member-removed' && this.clients.sink.transaction)) throw this.lost(cause);
       logger.warn(about, 'this member lost its tasks; dropping what is not committed');
       await this.rewind('lost', false);
     } else if (cause instanceof DeliveryError) {
@@ -295,12 +318,13 @@ export class Session {
     try {
       await this.intake.readOnFor(transaction.abort());
     } catch (error) {
-      throw error instanceof TaskMigratedError ? this.producerLost(error) : error;
+      throw error instanceof TaskMigratedError ? this.lost(error) : error;
     }
   }
 
-  private producerLost(cause: TaskMigratedError): ProducerLost {
-    const lost = new ProducerLost(cause);
+  /** The producer is fenced, or somebody else is this static member: nothing is committed any more. */
+  private lost(cause: TaskMigratedError): MembershipLost {
+    const lost = new MembershipLost(cause);
     this.commit.refuse(lost);
     return lost;
   }
@@ -339,7 +363,8 @@ export class Session {
     await this.changelogs?.close();
   }
 
-  private fail(error: unknown): void {
+  /** Ends the run with this error, or has repaired what it tells of. */
+  fail(error: unknown): void {
     if (this.repairable(error)) this.damaged(error.directory, error.message);
     else this.failure ??= { error };
     this.options.wake.notify();

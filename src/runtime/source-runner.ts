@@ -60,6 +60,16 @@ export class SourceRunner {
     return { records, end: to, skipped };
   }
 
+  /** The time of a record that comes when the partition's is `partitionTime`; −∞ where it has none, so that it comes at once and is dealt with (T2). */
+  timeOf(raw: RawBatch, i: number, partitionTime: number): number {
+    if (this.extract === undefined) return checked(raw.timestampAt(i));
+    try {
+      return checked(this.extract(StreamRecord.read(this.source, raw, i, raw.timestampAt(i), partitionTime), partitionTime));
+    } catch {
+      return Number.NEGATIVE_INFINITY;
+    }
+  }
+
   private extracted(raw: RawBatch, i: number, streamTime: number): number | undefined {
     const record = StreamRecord.read(this.source, raw, i, raw.timestampAt(i), streamTime);
     try {
@@ -75,4 +85,8 @@ export class SourceRunner {
       fix: 'read with "timestamp: skip-invalid", "partition-time" or "wall-clock"',
     });
   }
+}
+
+function checked(time: number | undefined): number {
+  return time !== undefined && time >= 0 ? time : Number.NEGATIVE_INFINITY;
 }

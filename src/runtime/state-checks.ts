@@ -44,7 +44,8 @@ export function warnOfEmptyStores(
   logger: Logger,
 ): void {
   const without = inputs.filter((input) => (committed.get(partitionKey(input))?.offset ?? 0) > 0 && !stored.has(partitionKey(input)));
-  const empty = stores.filter(({ changelog }) => changelog === undefined || ends.get(changelog.topic)?.offset === 0).map(({ name }) => name);
+  const own = stores.filter(({ table }) => !table);
+  const empty = own.filter(({ changelog }) => changelog === undefined || ends.get(changelog.topic)?.offset === 0).map(({ name }) => name);
   if (empty.length === 0 || without.length === 0) return;
   for (const store of empty) metrics.emptyStart(store);
   logger.warn({ stores: empty, partitions: without.map(partitionKey) }, 'no state for committed input: these stores start empty here');

@@ -1,9 +1,11 @@
 import type { TopicPartition } from '../core/transport.js';
 import type { OwnedTask } from './commit.js';
+import type { GlobalTableStatus } from './globals/table-status.js';
 import type { Occasion } from './occasion.js';
 import type { OpeningTask } from './opening-task.js';
 import type { StandbyProgress } from './restore/follower.js';
 import type { RestoreProgress } from './restore/progress.js';
+import type { SnapshotStatus } from './snapshots/task-snapshots.js';
 import type { Task } from './task.js';
 import type { StoreSummary } from './task-state.js';
 
@@ -33,6 +35,8 @@ export interface TaskStatus {
   readonly stores: readonly StoreSummary[];
   /** One entry a store, while it is being restored. */
   readonly restore?: readonly RestoreStatus[];
+  /** The last snapshot of its state that this process stored, and what was wrong since; left out where none are kept (S13). */
+  readonly snapshot?: SnapshotStatus;
 }
 
 /** Stores that this instance keeps a copy of, for a task that another one runs (S10). */
@@ -46,6 +50,8 @@ export interface WorkerStatus {
   readonly state: WorkerState;
   readonly tasks: readonly TaskStatus[];
   readonly standby: readonly StandbyStatus[];
+  /** Left out where the topology has none. */
+  readonly globals?: readonly GlobalTableStatus[];
   readonly lastCommit?: Occasion;
   readonly lastFlush?: Occasion;
 }
@@ -57,14 +63,18 @@ export interface WorkParts {
   readonly endOf: (partition: TopicPartition) => number | undefined;
   readonly last: { readonly commit?: Occasion; readonly flush?: Occasion };
   readonly standby?: readonly StandbyStatus[] | undefined;
+  readonly snapshotOf?: ((owned: OwnedTask) => SnapshotStatus | undefined) | undefined;
 }
 
 /** Reads nothing but the sizes of files, and asks no broker. */
 export async function describeWork(state: WorkerState, parts: WorkParts | undefined): Promise<WorkerStatus> {
   if (parts === undefined) return { state, tasks: [], standby: [] };
-  const { owned, opening, endOf, last, standby = [] } = parts;
+  const { owned, opening, endOf, last, standby = [], snapshotOf } = parts;
   const tasks = await Promise.all([
-    ...owned.map(({ task }) => describeTask(task, endOf)),
+    ...owned.map(async (one) => {
+      const snapshot = snapshotOf?.(one);
+      return { ...(await describeTask(one.task, endOf)), ...(snapshot && { snapshot }) };
+    }),
     ...opening.map(({ owned: { task }, progress }) => describeTask(task, endOf, progress)),
   ]);
   tasks.sort((one, other) => one.task.localeCompare(other.task, 'en', { numeric: true }));

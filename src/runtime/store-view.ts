@@ -2,6 +2,7 @@ import { isPromise, type MaybePromise } from '../core/maybe.js';
 import type { KeyRange } from '../core/sorted-keys.js';
 import type { KeyValueStore, RangeOptions, StoreIterator, StoreReader } from '../core/store.js';
 import type { OpenScans } from './open-scans.js';
+import { approximateCount } from './stores/approximate-count.js';
 import { afterPrefix, scanRows } from './stores/scan-rows.js';
 import type { StoreCodec } from './stores/store-codec.js';
 import type { WriteBuffer } from './write-buffer.js';
@@ -81,6 +82,10 @@ export class StoreView<K = unknown, V = unknown> implements KeyValueStore<K, V> 
 
   all(options?: RangeOptions): StoreIterator<K, V> {
     return this.scan({}, options);
+  }
+
+  approximateCount(): MaybePromise<number> {
+    return approximateCount(this.store, {});
   }
 
   private scan(range: KeyRange, options?: RangeOptions): StoreIterator<K, V> {

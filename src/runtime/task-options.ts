@@ -4,6 +4,7 @@ import type { ErrorPolicy } from '../core/policy.js';
 import type { PartitionOffset, Sink } from '../core/transport.js';
 import type { Subtopology, Topology } from '../topology/topology.js';
 import type { ChangelogTopic } from './changelog-topics.js';
+import type { GlobalViews } from './globals/global-views.js';
 import type { EngineMetrics } from './metrics.js';
 import type { MidBatchCommits } from './mid-batch-commits.js';
 import type { TaskState } from './task-state.js';
@@ -16,6 +17,8 @@ export interface TaskOptions {
   /** Where each input starts, with its partition time (T5). */
   readonly inputs: readonly (PartitionOffset & { readonly partitionTime: number; readonly replayUntil: number })[];
   readonly state: TaskState;
+  /** Left out where there are none (S6). */
+  readonly globals?: GlobalViews | undefined;
   readonly stateDir: string;
   readonly sink: Sink;
   /** Of its stores, where they have one. */

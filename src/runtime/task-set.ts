@@ -46,7 +46,7 @@ export class TaskSet {
   /** Records wait that may be processed now. */
   get waiting(): boolean {
     const { isolating } = this;
-    return this.tasks.some(({ task }) => task.queues.some((queue) => queue.length > 0 && !queue.preparing && (!isolating || queue.isolating)));
+    return this.tasks.some(({ task }) => task.inputs.some((queue) => !queue.preparing && (!isolating || queue.isolating)));
   }
 
   /** Earliest wall-clock punctuation; Infinity when there is none. */
@@ -131,6 +131,7 @@ export class TaskSet {
     if (now - this.lastObserved < OBSERVE_MS) return;
     this.lastObserved = now;
     this.catchUp();
+    this.metrics.cacheBytes.set(Math.max(0, ...this.tasks.map(({ task }) => task.state.cacheBytes)));
     this.metrics.unflushedBytes.set(this.tasks.reduce((sum, { task }) => sum + task.state.unflushedBytes, 0));
     for (const queue of this.queues.values()) {
       const end = reader.cachedEnd(queue.partition);

@@ -1,37 +1,38 @@
-import { ConfigError, messageOf, StoreCorruptedError } from '../core/errors.js';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { messageOf, StoreCorruptedError } from '../core/errors.js';
 import type { Logger } from '../core/logger.js';
 import { inSequence, isPromise, type MaybePromise } from '../core/maybe.js';
 import type { Serde } from '../core/serde.js';
-import type { HeldTaskDirectory, HoldTaskDirectory, KeyValueStore, StoreDefinition, StoredPosition, StoreEngine, TaskStorage } from '../core/store.js';
+import type { HeldTaskDirectory, HoldTaskDirectory, KeyValueStore, StorageFiles, StoredPosition, TaskStorage } from '../core/store.js';
 import type { StateStore } from '../core/store-types.js';
-import type { CacheBudget } from './cache-budget.js';
+import { bytesSerde } from '../serdes/bytes.js';
 import { OpenScans } from './open-scans.js';
+import { CommittedRows } from './queries/committed-rows.js';
 import type { Changelog } from './restore/changelog-copy.js';
 import type { RestoredStorage } from './restore/task-stores.js';
+import type { StoreCounters } from './store-counters.js';
+import { engineNamed, openGroups, type StoreGroup, type StoreGroupOptions } from './store-groups.js';
+import { storeNames } from './store-names.js';
 import type { EventTimes } from './stores/event-times.js';
 import { deleteExpired } from './stores/expired-rows.js';
-import { openStore } from './stores/open-store.js';
+import { storeOver } from './stores/open-store.js';
 import type { ChangeVisitor, OpenStore } from './stores/store-kind.js';
-import { batchReader, lowestPositions, openTaskStorage } from './task-storage.js';
-import type { StoreCounters, WriteBuffer } from './write-buffer.js';
+import { lowestPositions } from './task-storage.js';
+import type { WriteBuffer } from './write-buffer.js';
 
-export interface TaskStateOptions {
+export interface TaskStateOptions extends StoreGroupOptions {
   /** The pipeline's name. */
   readonly application: string;
   /** The task's own directory. */
   readonly directory: string;
-  readonly stores: readonly StoreDefinition[];
-  /** By the name that stores give as their engine. */
-  readonly engines: ReadonlyMap<string, StoreEngine>;
-  readonly serdeFor: (format: string) => Serde<unknown> | undefined;
-  /** Shared by all tasks of the process (S17). */
-  readonly cache: CacheBudget;
-  readonly logger: Logger;
   /** Locks and checks the directory; left out where nothing is kept on disk. */
   readonly holdDirectory?: HoldTaskDirectory | undefined;
   /** Rejects with `store/locked` at once where another process has the directory: for a copy (S10). */
   readonly onlyHere?: boolean | undefined;
 }
+
+/** Entries that a flush has written and that become clean in one turn. */
+const SETTLED_AT_ONCE = 5000;
 
 /** A store as `/status` shows it. */
 export interface StoreSummary {
@@ -42,12 +43,9 @@ export interface StoreSummary {
   readonly bufferedBytes: number;
 }
 
-/** The stores of one engine: one atomic write covers them. */
-interface Group {
-  readonly storage: TaskStorage;
-  readonly persistent: boolean;
-  readonly buffers: readonly WriteBuffer[];
-  readonly definitions: readonly StoreDefinition[];
+/** Stores that one engine keeps in files. */
+export interface TaskFiles extends StorageFiles, Pick<TaskStorage, 'positions'> {
+  readonly stores: readonly string[];
 }
 
 /**
@@ -55,21 +53,29 @@ interface Group {
  * `committed` and `abort` the second, `flush` the third. Nothing reaches a disk that was not committed (C4).
  */
 export class TaskState {
+  /** Scans of readers beside the task: they outlive batches. */
+  private readonly looks: OpenScans;
+  /** How often they were all cut short. */
+  cuts = 0;
   private flushing: Promise<void> | undefined;
   private expiring: Promise<void> | undefined;
   private closing = false;
+  /** The engine's files are being replaced. */
+  private replacing = false;
   /** Why nothing more is written to the disk, and `close` sets aside what is there (E4). */
   private condemned: string | undefined;
   /** A flush failed: what the engine then did to its files has to be checked (E4). */
   private damaged = false;
 
   private constructor(
-    private readonly groups: readonly Group[],
+    private readonly groups: readonly StoreGroup[],
     private readonly stores: ReadonlyMap<string, OpenStore>,
     private readonly scans: OpenScans,
     private readonly logger: Logger,
     private readonly held: HeldTaskDirectory | undefined,
-  ) {}
+  ) {
+    this.looks = new OpenScans(logger);
+  }
 
   /** Rejects with a ConfigError or StoreError; nothing stays open then. Damaged state is set aside where changelogs can restore it (E4). */
   static async open(options: TaskStateOptions): Promise<TaskState> {
@@ -82,7 +88,8 @@ export class TaskState {
       onlyHere: options.onlyHere,
     });
     try {
-      return await openStores(engines, held?.directory ?? options.directory, options, (...opened) => new TaskState(...opened, held));
+      const { groups, stores } = await openGroups(engines, held, options);
+      return new TaskState(groups, stores, new OpenScans(options.logger), options.logger, held);
     } catch (error) {
       if (!(error instanceof StoreCorruptedError) || held === undefined) {
         await held?.release(false);
@@ -131,7 +138,45 @@ export class TaskState {
   store(name: string, step?: string, times?: EventTimes): StateStore {
     const store = this.stores.get(name);
     if (!store) throw new Error(`the task has no store named ${name}; it has ${[...this.stores.keys()].join(', ') || 'none'}`);
+    return this.viewOf(store, step, times);
+  }
+
+  /** A store that is not the task's own, such as a global table, as `step` sees it: its iterators end with the batch as those of others do (S1). */
+  viewOf(store: Pick<OpenStore, 'view'>, step?: string, times?: EventTimes): StateStore {
     return store.view({ scans: this.scans, step, times });
+  }
+
+  /** The layer of bytes of a store, for who writes it beside all tasks. */
+  bytesOf(name: string): Pick<OpenStore, 'buffer' | 'reader'> {
+    const store = this.stores.get(name);
+    if (!store) throw new Error(`there is no store named ${name}`);
+    return store;
+  }
+
+  /**
+   * A store as readers beside the task see it (S11): what is committed at this moment, read-only, made for one look. Keys are the
+   * store's bytes, one character a byte; values its bytes, or the number where the format's values are numbers. Point reads are
+   * answered at once; a scan that is cut short ends early, so its reader looks at `cuts` afterwards.
+   */
+  committedStore<S extends StateStore>(name: string): S {
+    const store = this.stores.get(name);
+    const definition = this.groups.flatMap(({ definitions }) => definitions).find((one) => one.name === name);
+    if (!store || !definition) throw new Error(`the task has no store named ${name}`);
+    const rows = new CommittedRows(store.buffer);
+    return storeOver(rows, store.reader, definition, { key: storeNames, value: bytesSerde as Serde<unknown> }).view({
+      scans: this.looks,
+      step: undefined,
+    }) as S;
+  }
+
+  /** Its engine gives single values as promises only, so that a scan alone is a look at one moment. */
+  isAsynchronous(name: string): boolean {
+    return this.stores.get(name)?.reader.asynchronous === true;
+  }
+
+  /** False from when it is closed, or found damaged: nothing may be read from beside the task any more. */
+  get readable(): boolean {
+    return !this.closing && !this.replacing && this.condemned === undefined;
   }
 
   /** The batch is done: its writes are kept until `committed` or `abort`. */
@@ -186,14 +231,14 @@ export class TaskState {
     let applied: MaybePromise<void>;
     try {
       const changes = this.groups.map(({ buffers }) => buffers.map((buffer) => ({ store: buffer.name, writes: buffer.takeWrites() })));
-      applied = inSequence(this.groups.length, (i) => (this.groups[i] as Group).storage.apply(changes[i] ?? [], positions));
+      applied = inSequence(this.groups.length, (i) => (this.groups[i] as StoreGroup).storage.apply(changes[i] ?? [], positions));
     } catch (error) {
       this.flushFailed();
       throw error;
     }
     if (!isPromise(applied)) return this.flushed();
     this.flushing = applied.then(
-      () => this.flushed(),
+      () => this.settled(),
       (error) => {
         this.flushFailed();
         throw error;
@@ -217,6 +262,21 @@ export class TaskState {
       });
       return own.length === 0 ? [] : [{ storage, changelogs: own, others: own.length < definitions.length }];
     });
+  }
+
+  /** What a snapshot of the task can hold; undefined where no engine keeps files of its own (S13). */
+  get files(): TaskFiles | undefined {
+    for (const { storage, persistent, definitions } of this.groups) {
+      const { files } = storage;
+      if (!persistent || files === undefined) continue;
+      return {
+        stores: definitions.map(({ name }) => name),
+        positions: () => storage.positions(),
+        checkpoint: (directory) => files.checkpoint(directory),
+        adopt: (directory, refusal) => this.whileUnreadable(() => files.adopt(directory, refusal)),
+      };
+    }
+    return undefined;
   }
 
   /** Something was written since the last `committed`. */
@@ -250,6 +310,12 @@ export class TaskState {
     return bytes;
   }
 
+  /** Bytes of the clean entries of all stores that share its cache, those of other tasks included (S17). */
+  get cacheBytes(): number {
+    for (const { buffer } of this.stores.values()) return buffer.cacheBytes;
+    return 0;
+  }
+
   /** What each store did since the last call, by its name. */
   takeCounters(): ReadonlyMap<string, StoreCounters> {
     return new Map([...this.stores].map(([name, store]) => [name, { ...store.buffer.takeCounters(), dropped: store.takeDropped?.() ?? 0 }]));
@@ -261,6 +327,7 @@ export class TaskState {
     this.closing = true;
     await this.expiring;
     await this.scans.closeAll();
+    await this.cutLooks();
     for (const { buffer } of this.stores.values()) buffer.clear();
     try {
       for (const { storage } of this.groups) await storage.close();
@@ -270,12 +337,33 @@ export class TaskState {
     }
   }
 
+  /** What is written becomes clean in portions, so that other work waits for none of them long. */
+  private async settled(): Promise<void> {
+    for (const { buffer } of this.stores.values()) while (!buffer.flushed(SETTLED_AT_ONCE)) await nextTurn();
+    this.flushed();
+  }
+
   private flushed(): void {
     this.flushing = undefined;
     for (const { buffer } of this.stores.values()) buffer.flushed();
     this.expiring ??= this.expire().finally(() => {
       this.expiring = undefined;
     });
+  }
+
+  private async whileUnreadable<T>(work: () => Promise<T>): Promise<T> {
+    this.replacing = true;
+    try {
+      await this.cutLooks();
+      return await work();
+    } finally {
+      this.replacing = false;
+    }
+  }
+
+  private cutLooks(): Promise<void> {
+    this.cuts++;
+    return this.looks.closeAll();
   }
 
   /** Removes rows that nobody sees any more, beside all other work (S8). */
@@ -305,43 +393,4 @@ export class TaskState {
     this.damaged = true;
     for (const { buffer } of this.stores.values()) buffer.flushFailed();
   }
-}
-
-type Opened = [readonly Group[], ReadonlyMap<string, OpenStore>, OpenScans, Logger];
-
-async function openStores<T>(
-  engines: ReadonlyMap<string, StoreEngine>,
-  directory: string,
-  options: TaskStateOptions,
-  opened: (...parts: Opened) => T,
-): Promise<T> {
-  const stores = new Map<string, OpenStore>();
-  const groups: Group[] = [];
-  try {
-    for (const [name, engine] of engines) {
-      const definitions = options.stores.filter((store) => store.engine === name);
-      const storage = await openTaskStorage(
-        engine,
-        definitions.map((store) => store.name),
-        directory,
-      );
-      const buffers: WriteBuffer[] = [];
-      groups.push({ storage, persistent: engine.persistent, buffers, definitions });
-      for (const definition of definitions) {
-        const store = openStore(definition, batchReader(storage.store(definition.name)), options.serdeFor, options.cache);
-        stores.set(definition.name, store);
-        buffers.push(store.buffer);
-      }
-    }
-  } catch (error) {
-    for (const { storage } of groups) await storage.close();
-    throw error;
-  }
-  return opened(groups, stores, new OpenScans(options.logger), options.logger);
-}
-
-function engineNamed(name: string, { engines }: TaskStateOptions): StoreEngine {
-  const engine = engines.get(name);
-  if (engine) return engine;
-  throw new ConfigError('store/unknown-engine', `there is no store engine ${name}`, { fix: `use one of ${[...engines.keys()].join(', ')}` });
 }

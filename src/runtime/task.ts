@@ -20,6 +20,7 @@ import { RecordFailures } from './record-failures.js';
 import { SourceRunner } from './source-runner.js';
 import type { EventTimes } from './stores/event-times.js';
 import { TaskGraph } from './task-graph.js';
+import { TaskInputs } from './task-inputs.js';
 import type { TaskOptions } from './task-options.js';
 import type { TaskState } from './task-state.js';
 import { TaskTime, type TimeMark } from './task-time.js';
@@ -41,7 +42,9 @@ export class Task implements TaskView {
   private attempting = 0;
   /** What was undone because an output was refused is being done again (E2). */
   private repeating = false;
-  private turn = 0;
+  readonly inputs: TaskInputs;
+  /** Inputs that are its tables' changelogs, with the ids of the topics (S5). */
+  readonly tables: ReadonlyMap<string, string | undefined>;
   private readonly graph: TaskGraph;
   private readonly time: TaskTime;
   private readonly writer: ChangelogWriter;
@@ -57,6 +60,8 @@ export class Task implements TaskView {
       options.metrics.sent(topic, records, bytes),
     );
     this.queues = options.inputs.map((input) => this.openQueue(input));
+    this.inputs = new TaskInputs(this.queues, topology, subtopology);
+    this.tables = new Map(options.changelogs.filter(({ table }) => table).map(({ topic, topicId }) => [topic, topicId]));
     this.failures = new RecordFailures({ ...options, outputs: this.outputs });
     this.time = new TaskTime(this.queues, options.clock);
     this.graph = new TaskGraph(topology, subtopology, {
@@ -140,7 +145,8 @@ export class Task implements TaskView {
   }
 
   store(name: string, step?: string, times?: EventTimes): StateStore {
-    return this.state.store(name, step, times);
+    const table = this.options.globals?.get(name);
+    return table === undefined ? this.state.store(name, step, times) : this.state.viewOf(table, step, times);
   }
 
   queueOf(partition: TopicPartition): InputQueue | undefined {
@@ -157,16 +163,9 @@ export class Task implements TaskView {
     return this.queues.some((queue) => queue.replaying);
   }
 
-  /** The next input, in turn, that has records and may give some to this cycle. */
+  /** The next input that has records and may give some to this cycle (T2). */
   nextQueue(open: (queue: InputQueue) => boolean): InputQueue | undefined {
-    const { queues } = this;
-    for (let i = 0; i < queues.length; i++) {
-      const queue = queues[(this.turn + i) % queues.length] as InputQueue;
-      if (queue.length === 0 || !open(queue)) continue;
-      this.turn = (this.turn + i + 1) % queues.length;
-      return queue;
-    }
-    return undefined;
+    return this.inputs.next(open);
   }
 
   /** Runs one batch of at most `max` records of the queue. */
@@ -174,7 +173,8 @@ export class Task implements TaskView {
     const stretch = queue.next(this.singleRecords ? 1 : max);
     if (stretch === undefined) return;
     this.outputs.muted = queue.replaying;
-    const { raw, from, to } = stretch;
+    const { raw, from } = stretch;
+    const to = this.inputs.endOfRun(queue, stretch);
     const condemned = to - from === 1 ? queue.condemnation(raw.offsetAt(from)) : undefined;
     if (condemned !== undefined) return this.leaveOut(asRecordError(condemned, originAt(raw, from), this.currentNode), undefined, queue, raw, from);
     return this.run(queue, raw, from, to);
@@ -328,7 +328,8 @@ export class Task implements TaskView {
 
   /** The partitions that its stores' writes go to. */
   get changelogs(): readonly (TopicPartition & Pick<ChangelogTopic, 'store' | 'topicId'>)[] {
-    return this.options.changelogs.map(({ store, topic, topicId }) => ({ store, topic, partition: this.partition, topicId }));
+    const written = this.options.changelogs.filter(({ table }) => !table);
+    return written.map(({ store, topic, topicId }) => ({ store, topic, partition: this.partition, topicId }));
   }
 
   /** A store on this disk has no changelog: it must not fall behind the committed offsets (C4). */

@@ -1,22 +1,12 @@
 import { bytesOfLatin1 } from '../core/latin1.js';
 import { isPromise, type MaybePromise } from '../core/maybe.js';
-import { deserializeAll, type Serde, serializeAll } from '../core/serde.js';
+import type { Serde } from '../core/serde.js';
 import { type KeyRange, SortedKeys } from '../core/sorted-keys.js';
 import type { NamedWrite, StoreReader } from '../core/store.js';
-import { BufferEntry, type Held, isNumber, sizeOf } from './buffer-entry.js';
+import { BufferEntry, bytesOfHeld, type Held, type Index, sizeOf } from './buffer-entry.js';
 import type { CacheBudget } from './cache-budget.js';
-
-/** What a store did since its task was opened. */
-export interface StoreCounters {
-  reads: number;
-  /** Reads answered without asking the engine. */
-  hits: number;
-  writes: number;
-  readBytes: number;
-  writtenBytes: number;
-  /** Writes that came after their time was over (S7, S8). */
-  dropped: number;
-}
+import { HeldValues } from './held-values.js';
+import { nothingCounted, type StoreCounters } from './store-counters.js';
 
 /** Misses up to this many are read one by one: a promise costs more than so many synchronous reads. */
 const SYNC_READS = 32;
@@ -30,7 +20,8 @@ const SMALL = 64;
  * order is byte order; null as a value means absent, so that deletes and failed look-ups are remembered too.
  */
 export class WriteBuffer {
-  private counters: StoreCounters = { reads: 0, hits: 0, writes: 0, readBytes: 0, writtenBytes: 0, dropped: 0 };
+  private readonly values: HeldValues;
+  private counters = nothingCounted();
   private readonly entries = new Map<string, BufferEntry>();
   /** What the last `readMany` found: most are written next, without another look-up. */
   private seen: readonly (BufferEntry | undefined)[] = [];
@@ -40,6 +31,8 @@ export class WriteBuffer {
   private uncommitted: BufferEntry[] = [];
   private unflushed: BufferEntry[] = [];
   private flushing: BufferEntry[] = [];
+  /** How many of `flushing` are clean entries again. */
+  private settled = 0;
   /** Dirty keys in order, and some that are so no more; made by the first scan after a flush. */
   private index: SortedKeys | undefined;
   private flushes = 0;
@@ -50,25 +43,44 @@ export class WriteBuffer {
     private readonly reader: Required<StoreReader>,
     private readonly budget: CacheBudget,
     /** Given where values are kept as numbers. */
-    private readonly numbers?: Serde<number>,
-  ) {}
+    numbers?: Serde<number>,
+  ) {
+    this.values = new HeldValues(numbers);
+  }
+
+  /** Only batches of keys can be read (R2). */
+  get asynchronous(): boolean {
+    return this.reader.asynchronous === true;
+  }
 
   /** Bytes of the entries that the engine does not have yet. */
   get dirtyBytes(): number {
     return this.dirty;
   }
 
+  /** Bytes of the clean entries of all buffers that share the budget. */
+  get cacheBytes(): number {
+    return this.budget.bytes;
+  }
+
   /** What was done since the last call. */
   takeCounters(): StoreCounters {
     const taken = this.counters;
-    this.counters = { reads: 0, hits: 0, writes: 0, readBytes: 0, writtenBytes: 0, dropped: 0 };
+    this.counters = nothingCounted();
     return taken;
   }
 
   read(key: string): Held {
     const entry = this.entries.get(key);
+    // Also where the value is here: whether a read succeeds must not hang on what the cache holds.
+    if (entry !== undefined && !this.reader.asynchronous) return this.readEntry(entry);
     this.counters.reads++;
-    if (entry === undefined) return this.readThrough(key);
+    return this.readThrough(key);
+  }
+
+  /** The same of an entry that is there. */
+  readEntry(entry: BufferEntry): Held {
+    this.counters.reads++;
     this.last = entry;
     entry.referenced = true;
     this.counters.hits++;
@@ -111,6 +123,11 @@ export class WriteBuffer {
       this.entries.set(key, entry);
       this.soil(entry);
     }
+    this.writeEntry(entry, value);
+  }
+
+  /** The same of an entry that is there. */
+  writeEntry(entry: BufferEntry, value: Held): void {
     if (!entry.inBatch) {
       if (entry.slot >= 0) {
         this.budget.remove(entry);
@@ -125,6 +142,18 @@ export class WriteBuffer {
     this.replace(entry, value);
     this.counters.writes++;
     this.counters.writtenBytes += sizeOf(value);
+  }
+
+  /** Lets an entry be found by another key too, for as long as it is there. */
+  addTo(index: Index, key: string, name: string): void {
+    const entry = this.entries.get(name);
+    if (entry === undefined) return;
+    const clean = entry.slot >= 0;
+    if (clean) this.budget.remove(entry);
+    else this.dirty -= entry.bytes();
+    entry.addTo(index, key);
+    if (clean) this.budget.add(entry);
+    else this.dirty += entry.bytes();
   }
 
   /** The batch is done: its writes are uncommitted ones. */
@@ -163,8 +192,8 @@ export class WriteBuffer {
   }
 
   /** The keys that the next commit changes, with their new values: one changelog record each (S3). Between two batches only. */
-  eachUncommitted(visit: (key: string, value: Held) => void): void {
-    for (const { key, value } of this.uncommitted) visit(key, value);
+  eachUncommitted(visit: (key: string, value: Buffer | number | null) => void): void {
+    for (const { key, value } of this.uncommitted) visit(key, value as Buffer | number | null);
   }
 
   get hasUncommitted(): boolean {
@@ -194,19 +223,24 @@ export class WriteBuffer {
     this.unflushed = [];
     this.flushes++;
     for (const entry of this.flushing) entry.disk = 'being-written';
-    const values = this.allBytes(this.flushing.map((entry) => entry.committedValue));
+    const values = this.values.allBytes(this.flushing.map((entry) => entry.committedValue));
     return this.flushing.map((entry, i) => ({ name: entry.key, value: values[i] as Buffer | null }));
   }
 
-  /** The engine has what `takeWrites` gave: it stays as clean cache entries (S17). */
-  flushed(): void {
-    for (const entry of this.flushing) {
+  /** The engine has what `takeWrites` gave: it stays as clean cache entries (S17). Sees to so many of them; true when all are done. */
+  flushed(atMost = Number.POSITIVE_INFINITY): boolean {
+    const end = Math.min(this.settled + atMost, this.flushing.length);
+    while (this.settled < end) {
+      const entry = this.flushing[this.settled++] as BufferEntry;
       if (entry.disk !== 'being-written') continue;
       entry.disk = 'same';
       if (!entry.dirty) this.clean(entry);
     }
+    if (end < this.flushing.length) return false;
     this.flushing = [];
+    this.settled = 0;
     this.index = undefined;
+    return true;
   }
 
   flushFailed(): void {
@@ -220,22 +254,37 @@ export class WriteBuffer {
 
   /** Keys in the range that the engine does not know as they are, in order; stops when `limit` of them hold a value. */
   dirtyEntries(range: KeyRange, limit: number): [string, Buffer | null][] {
-    this.index ??= new SortedKeys([this.batch, this.uncommitted, this.unflushed, this.flushing].flatMap((layer) => layer.map(({ key }) => key)));
-    const found: [string, Buffer | null][] = [];
-    if (limit <= 0) return found;
-    let live = 0;
-    for (const key of this.index.walk(range)) {
+    return this.entriesOf(range, limit, (entry) => (entry.dirty ? entry.value : undefined));
+  }
+
+  /** The keys of the same, all of them; a live one holds a value. */
+  dirtyKeys(range: KeyRange): { readonly key: string; readonly live: boolean }[] {
+    const found: { readonly key: string; readonly live: boolean }[] = [];
+    for (const key of this.sortedKeys().walk(range)) {
       const entry = this.entries.get(key);
-      if (entry === undefined || !entry.dirty) continue;
-      found.push([key, this.bytesOf(entry.value)]);
-      if (entry.value !== null && ++live >= limit) break;
+      if (entry?.dirty) found.push({ key, live: entry.value !== null });
     }
     return found;
   }
 
+  /** The same of what is committed, for readers beside the task (S11). */
+  committedEntries(range: KeyRange, limit: number): [string, Buffer | null][] {
+    return this.entriesOf(range, limit, (entry) => (entry.disk === 'same' ? undefined : entry.committedValue));
+  }
+
+  /** What is committed of a key, for readers beside the task (S11): nothing is counted, or kept for it. */
+  readCommitted(key: string): Held {
+    const entry = this.entries.get(key);
+    const held = entry?.uncommitted ? entry.beforeCommit : entry?.inBatch ? entry.beforeBatch : entry?.value;
+    return held === undefined ? this.values.held(this.reader.get(bytesOfLatin1(key))) : held;
+  }
+
   /** Forgets everything and gives the cache's bytes back. */
   clear(): void {
-    for (const entry of this.entries.values()) if (entry.slot >= 0) this.budget.remove(entry);
+    for (const entry of this.entries.values()) {
+      if (entry.slot >= 0) this.budget.remove(entry);
+      entry.leaveIndex();
+    }
     this.entries.clear();
     this.seen = [];
     this.last = undefined;
@@ -243,25 +292,46 @@ export class WriteBuffer {
     this.uncommitted = [];
     this.unflushed = [];
     this.flushing = [];
+    this.settled = 0;
     this.index = undefined;
     this.dirty = 0;
   }
 
+  /** `shown` leaves an entry out with undefined. */
+  private entriesOf(range: KeyRange, limit: number, shown: (entry: BufferEntry) => Held | undefined): [string, Buffer | null][] {
+    const found: [string, Buffer | null][] = [];
+    if (limit <= 0) return found;
+    let live = 0;
+    for (const key of this.sortedKeys().walk(range)) {
+      const entry = this.entries.get(key);
+      const value = entry && shown(entry);
+      if (value === undefined) continue;
+      found.push([key, this.values.bytes(value)]);
+      if (value !== null && ++live >= limit) break;
+    }
+    return found;
+  }
+
+  private sortedKeys(): SortedKeys {
+    this.index ??= new SortedKeys([this.batch, this.uncommitted, this.unflushed, this.flushing].flatMap((layer) => layer.map(({ key }) => key)));
+    return this.index;
+  }
+
   private readThrough(key: string): Held {
-    const value = this.heldOf(this.reader.get(bytesOfLatin1(key)));
+    const value = this.values.held(this.reader.get(bytesOfLatin1(key)));
     this.counters.readBytes += sizeOf(value);
     this.remember(key, value);
     return value;
   }
 
   private fetch(keys: readonly string[], misses: readonly number[], values: Held[]): MaybePromise<Held[]> {
-    if (misses.length <= SYNC_READS) {
+    if (misses.length <= SYNC_READS && !this.reader.asynchronous) {
       for (const i of misses) values[i] = this.readThrough(keys[i] as string);
       return values;
     }
     const since = this.flushes;
     const fill = (bytes: readonly (Buffer | null)[]) => {
-      const fetched = this.allHeld(bytes);
+      const fetched = this.values.allHeld(bytes);
       for (let j = 0; j < misses.length; j++) {
         const i = misses[j] as number;
         const value = fetched[j] ?? null;
@@ -284,34 +354,6 @@ export class WriteBuffer {
     this.budget.add(entry);
   }
 
-  private allBytes(held: readonly Held[]): (Buffer | null)[] {
-    const { numbers } = this;
-    return numbers && held.every(isNumber) ? serializeAll(numbers, held) : held.map((one) => this.bytesOf(one));
-  }
-
-  private bytesOf(held: Held): Buffer | null {
-    return typeof held === 'number' ? (this.numbers as Serde<number>).serialize(held) : held;
-  }
-
-  private allHeld(bytes: readonly (Buffer | null)[]): readonly Held[] {
-    if (this.numbers === undefined) return bytes;
-    try {
-      return deserializeAll(this.numbers, bytes);
-    } catch {
-      return bytes.map((one) => this.heldOf(one));
-    }
-  }
-
-  /** Bytes that are no number stay bytes: whoever reads them says what is wrong with them. */
-  private heldOf(bytes: Buffer | null): Held {
-    if (bytes === null || this.numbers === undefined) return bytes;
-    try {
-      return this.numbers.deserialize(bytes);
-    } catch {
-      return bytes;
-    }
-  }
-
   private replace(entry: BufferEntry, value: Held): void {
     this.dirty += sizeOf(value) - sizeOf(entry.value);
     entry.value = value;
@@ -320,7 +362,7 @@ export class WriteBuffer {
   private restore(entry: BufferEntry, before: Held | undefined): void {
     if (before === undefined) {
       this.dirty -= entry.bytes();
-      this.entries.delete(entry.key);
+      entry.evict();
       return;
     }
     this.replace(entry, before);
@@ -335,6 +377,7 @@ export class WriteBuffer {
   /** Small values are slices of Node's 8 KB pool: one that stays would hold a whole slab, so it gets bytes of its own. */
   private clean(entry: BufferEntry): void {
     this.dirty -= entry.bytes();
+    if (typeof entry.value === 'object') entry.value = bytesOfHeld(entry.value);
     if (Buffer.isBuffer(entry.value) && entry.value.length > 0 && entry.value.length <= SMALL) {
       const own = Buffer.allocUnsafeSlow(entry.value.length);
       own.set(entry.value);

@@ -18,6 +18,7 @@ import { TaskState } from '../runtime/task-state.js';
 import { SerdeSet } from '../serdes/serde-set.js';
 import { memoryEngine } from '../stores/memory.js';
 import type { Topology } from '../topology/topology.js';
+import { DriverTables } from './driver-tables.js';
 import { ManualClock } from './manual-clock.js';
 import { LogBatch } from './partition-log.js';
 
@@ -65,6 +66,7 @@ export class TopologyDriver {
   private readonly ends = new Map<string, number>();
   private readonly written = new Map<string, DriverOutput[]>();
   private readonly inputs: ReadonlySet<string>;
+  private tables: DriverTables | undefined;
   /** Where plugins find their own files; made when one asks. */
   private readonly directory = join(tmpdir(), `kstreamd-driver-${randomUUID()}`);
 
@@ -93,6 +95,7 @@ export class TopologyDriver {
   async settle(): Promise<void> {
     for (let again = true; again; ) {
       again = false;
+      await this.tables?.settle();
       for (const task of this.tasks) again = (await this.runTask(task)) || again;
     }
     if (this.options.commit !== false) await this.commit();
@@ -115,8 +118,9 @@ export class TopologyDriver {
     return [...this.written.keys()];
   }
 
-  /** A store of the task that runs this partition. */
+  /** A store of the task that runs this partition, or a global table. */
   store<K = unknown, V = unknown>(name: string, partition = 0): KeyValueStore<K, V> {
+    if (this.topology.globals.has(name)) return (this.tasks[0] as Task).store(name) as KeyValueStore<K, V>;
     const subtopology = this.topology.subtopologies.find((one) => one.stores.includes(name));
     const task = this.tasks.find((one) => one.taskId === `${subtopology?.id}_${partition}`);
     if (!task) throw new Error(`no task of partition ${partition} has a store named "${name}"`);
@@ -152,6 +156,7 @@ export class TopologyDriver {
 
   async close(): Promise<void> {
     for (const task of this.tasks) await task.close();
+    await this.tables?.close();
     await rm(this.directory, { recursive: true, force: true });
   }
 
@@ -159,6 +164,8 @@ export class TopologyDriver {
     const { topology, options } = this;
     const serdes = options.serdes ?? new SerdeSet(new Map());
     const count = (topic: string): number => this.partitionCount(topic);
+    const cache = new CacheBudget(64e6);
+    this.tables = await DriverTables.open(topology, { serdes, engines: options.engines, cache, logger: options.logger ?? silentLogger });
     for (const subtopology of topology.subtopologies) {
       const stores = subtopology.stores.map((name) => topology.stores.get(name)).filter((store) => store !== undefined);
       for (let partition = 0; partition < Math.max(...subtopology.topics.map(count)); partition++) {
@@ -170,7 +177,7 @@ export class TopologyDriver {
           stores,
           engines,
           serdeFor: (format) => serdes.get(format),
-          cache: new CacheBudget(64e6),
+          cache,
           logger,
         });
         const task = new Task({
@@ -179,6 +186,7 @@ export class TopologyDriver {
           partition,
           inputs: inputsOf(subtopology, partition, count).map((input) => ({ ...input, offset: 0, partitionTime: -1, replayUntil: 0 })),
           state,
+          globals: this.tables,
           stateDir: join(this.directory, `${subtopology.id}_${partition}`),
           sink: this.sink(),
           changelogs: [],
@@ -217,7 +225,7 @@ export class TopologyDriver {
     }
     const { batchSize = Number.POSITIVE_INFINITY } = this.options;
     for (let queue = task.nextQueue(() => true); queue; queue = task.nextQueue(() => true)) {
-      await queue.prepare(batchSize);
+      await queue.prepare(batchSize).needs;
       await task.runBatch(queue, batchSize);
       worked = true;
     }
@@ -245,6 +253,7 @@ export class TopologyDriver {
     const written = this.written.get(record.topic);
     if (written) written.push(placed);
     else this.written.set(record.topic, [placed]);
+    this.tables?.add(record.topic, record.key, record.value);
     if (!this.inputs.has(record.topic)) return;
     const key = `${record.topic}-${partition}`;
     const waiting = this.waiting.get(key);

@@ -9,6 +9,7 @@ import { CacheBudget } from '../../src/runtime/cache-budget.js';
 import { EngineMetrics } from '../../src/runtime/metrics.js';
 import type { ChangelogReader, ChangelogTaker } from '../../src/runtime/restore/changelog-reader.js';
 import { Chunk } from '../../src/runtime/restore/chunk.js';
+import { Follower } from '../../src/runtime/restore/follower.js';
 import { Restoration } from '../../src/runtime/restore/restoration.js';
 import { SharedStorage } from '../../src/runtime/restore/shared-storage.js';
 import { TaskState } from '../../src/runtime/task-state.js';
@@ -24,7 +25,7 @@ const CHANGELOG = { store: 's', topic: 'app-s-changelog', partition: 0 };
 export async function state(vector: Vector): Promise<Skipped | undefined> {
   const { given, expect: expected } = vector;
   if (given.session_store_puts !== undefined) return session(vector);
-  if (given.changelog_is_source_topic) return skip('S5: a table whose changelog is its source topic is not part of this version yet');
+  if (given.changelog_is_source_topic) return followsTheCommitted(given, expected);
   if (given.checkpoint === 'none') await opensBesideOtherFiles();
   else if (expected.file_kept !== undefined) return skip('C4: positions are stored with the data in one write, so there is no checkpoint file to delete');
   else if (given.restore_batch_offsets !== undefined) await storesPositions(given, expected);
@@ -65,6 +66,70 @@ async function storesPositions(given: Vector['given'], expected: Vector['expect'
   await write(given.restore_batch_offsets, given.restore_batch_offsets.at(-1));
   await write([], given.written_offset);
   expect(seen).toEqual(expected.offset_after);
+}
+
+/**
+ * A copy of a table has what the group has committed and no more (S5). How often that is asked is ours: every 5 s, here as soon
+ * as it can be.
+ */
+async function followsTheCommitted(given: Vector['given'], expected: Vector['expect']): Promise<undefined> {
+  const storage = await openTaskStorage(memoryEngine(), ['s'], '');
+  const { topic, partition } = CHANGELOG;
+  await storage.apply([], [{ topic, partition, offset: given.stored_offset + 1, time: 0 }]);
+  const records: LogRecord[] = given.records.map(recordAt);
+  let committed = 0;
+  let asked = 0;
+  const follower = new Follower({
+    storages: [{ storage, changelogs: [{ ...CHANGELOG, table: { times: (raw, index) => raw.timestampAt(index) } }] }],
+    reader: new RepeatingReader(records) as unknown as ChangelogReader,
+    admin: { logEnds: async () => [{ topic, partition, offset: 100, topicId: undefined }] },
+    clock: { now: () => 0 },
+    logger: silentLogger,
+    metrics: new EngineMetrics(noMetrics),
+    committed: async () => {
+      asked++;
+      return [{ topic, partition, offset: committed, metadata: '' }];
+    },
+    writeEveryMs: 0,
+    askEveryMs: 1,
+  });
+  let following: Promise<void> | undefined;
+  const rows = async (): Promise<number> => (await storage.store('s').scan({}).next()).length;
+  for (const [, limit] of given.committed as [number, number][]) {
+    committed = limit;
+    following ??= follower.follow();
+    const wanted = expected.restored_total_by_limit[String(limit)];
+    await expect.poll(rows).toBe(wanted);
+    const since = asked;
+    await expect.poll(() => asked).toBeGreaterThan(since + 2);
+    expect(await rows()).toBe(wanted);
+    expect(follower.status()[0]?.position).toBeLessThanOrEqual(limit);
+  }
+  await follower.stop();
+  await following;
+  await storage.close();
+  return undefined;
+}
+
+/** Gives all records from an offset on in one read, as often as it is asked to read. */
+class RepeatingReader {
+  readonly chunkBytes = Number.POSITIVE_INFINITY;
+
+  constructor(private readonly records: readonly LogRecord[]) {}
+
+  async watermarks(): Promise<{ low: number }> {
+    return { low: 0 };
+  }
+
+  add({ offset: from }: { readonly offset: number }, taker: ChangelogTaker): void {
+    const left = this.records.filter(({ offset }) => offset >= from);
+    if (left.length > 0) taker.take(new LogBatch(CHANGELOG.topic, CHANGELOG.partition, left));
+    taker.turn((this.records.at(-1)?.offset ?? 0) + 1);
+  }
+
+  remove(): void {}
+
+  roomMade(): void {}
 }
 
 /** One read gives the records below the end; then the position moves on, past markers too. */

@@ -4,8 +4,11 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { murmur2, partitionForKey } from '../../src/core/murmur2.js';
 import { bytes } from './bytes.js';
 import { keyValue } from './key-value.js';
+import { punctuation } from './punctuation.js';
 import { session } from './session.js';
 import { state } from './state.js';
+import { selection, streamTableJoin, table } from './tables.js';
+import { copart, topic, topology } from './topology.js';
 import { readVectors, type Skipped, type Vector } from './vector.js';
 import { versioned } from './versioned.js';
 import { window } from './window.js';
@@ -24,6 +27,13 @@ const RUNNERS: Readonly<Record<string, (vector: Vector) => Promise<Skipped | und
   session,
   bytes,
   state,
+  topic,
+  topology,
+  copart,
+  punct: punctuation,
+  select: selection,
+  stjoin: streamTableJoin,
+  ktable: table,
 };
 
 function keyOf({ key, hex }: { readonly key?: string; readonly hex?: string }): Buffer {
