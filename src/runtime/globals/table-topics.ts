@@ -9,7 +9,7 @@ import type { ChangelogReader } from '../restore/changelog-reader.js';
 const ONE_DAY_MS = 86_400_000;
 
 /** What is to be known of a table's topic. */
-export interface TableTopic {
+interface TableTopic {
   readonly partitions: number;
   /** How long a deletion can be read at least; see ChangelogState. */
   readonly deleteRetentionMs: number;
