@@ -8,7 +8,7 @@ type Step =
   | { readonly do: 'operation'; readonly operation: Operation }
   | { readonly do: 'endBatch' | 'rollback' | 'abort' | 'commit' | 'flush' | 'reopen' | 'restore' };
 
-const RUNS = Number(process.env['KSTREAMD_RUNS'] ?? 60);
+const RUNS = Number(process.env.KSTREAMD_RUNS ?? 60);
 
 /** What every type of store must keep on any engine: the same as a plain model, with restarts, restores and expiry in between (S7–S9). */
 export function typedStoreConformance(name: string, makeEngine: () => StoreEngine): void {

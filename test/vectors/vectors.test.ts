@@ -41,7 +41,7 @@ function keyOf({ key, hex }: { readonly key?: string; readonly hex?: string }): 
 }
 
 /** The files named by `npm run vectors`; else those beside the repository, where they are. */
-const FILES = process.env['KSTREAMD_VECTORS']?.split('\n') ?? ['../shared/conformance/kafka-streams.yaml'].filter((file) => existsSync(file));
+const FILES = process.env.KSTREAMD_VECTORS?.split('\n') ?? ['../shared/conformance/kafka-streams.yaml'].filter((file) => existsSync(file));
 
 const tally = { passed: 0, failed: 0 };
 const skipped = new Map<string, string[]>();

@@ -8,13 +8,6 @@ import type { ChangelogReader } from '../restore/changelog-reader.js';
 /** A broker's own `delete.retention.ms`, for a topic that does not say and where it cannot be asked for. */
 const ONE_DAY_MS = 86_400_000;
 
-/** What is to be known of a table's topic. */
-interface TableTopic {
-  readonly partitions: number;
-  /** How long a deletion can be read at least; see ChangelogState. */
-  readonly deleteRetentionMs: number;
-}
-
 /** Partitions of the tables' topics, by topic. Throws a ConfigError for one that does not exist. */
 export async function countPartitions(definitions: Iterable<GlobalTableDefinition>, admin: Pick<TopicAdmin, 'describe'>): Promise<Map<string, number>> {
   const tables = [...definitions];
