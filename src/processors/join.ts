@@ -30,8 +30,9 @@ export default defineProcessor<JoinOptions>({
       'key too. `kstreamd_records_dropped_total` counts them, by reason `unmatched`, `null-value` or `null-key`.',
     ].join(' '),
     [
-      'Of the records that wait, the stream’s and the table’s are taken in the order of their timestamps, so that a record meets the table as it was then; the task does',
-      'not wait for a topic from which nothing has come yet. A global table changes when its topic does, whatever the timestamps.',
+      'The stream’s records and the table’s are taken in the order of their timestamps, so that a record meets the table as it was then. While the task has not read all',
+      'that the broker has of one of the topics, records of the other wait for it, for ten seconds at most when nothing comes; it does not wait for what is not written',
+      'yet. A global table changes when its topic does, whatever the timestamps.',
     ].join(' '),
   ].join('\n\n'),
   example: `

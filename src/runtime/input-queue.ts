@@ -41,6 +41,10 @@ export class InputQueue {
   private prepared = NOTHING_PREPARED;
   /** What came below this has been pushed; beyond the last record where markers follow it. Undefined when not known. */
   readTo: number | undefined;
+  /** More of the partition is on the broker than was read, or that is not known; kept up only where other inputs may wait for it (T4). */
+  behind = false;
+  /** Other inputs share a store with it (T2). */
+  ordered = false;
   /** At most so many of them at a time. */
   private isolateBy = ISOLATED;
   /** The record that was found to be at fault, and why: it is not tried again. */

@@ -1,7 +1,7 @@
 import { OffsetOutOfRangeError, RetriableError } from '../core/errors.js';
 import type { Logger } from '../core/logger.js';
 import type { RawBatch } from '../core/raw-batch.js';
-import type { PartitionReader, TopicPartition } from '../core/transport.js';
+import { type PartitionReader, partitionKey, type TopicPartition } from '../core/transport.js';
 import type { EngineMetrics } from './metrics.js';
 import { Signal } from './signal.js';
 
@@ -45,6 +45,8 @@ export class Intake {
       deliver: (raw: RawBatch) => boolean;
       /** The partitions to pause when too much is held. */
       assigned: () => readonly TopicPartition[];
+      /** Partitions that tasks wait for: they are read on, however much is held of others (T4). */
+      awaited: () => readonly TopicPartition[];
       /** All that was read so far has been given to its tasks. */
       delivered: () => void;
       /** Something came, or reading has ended. */
@@ -105,8 +107,9 @@ export class Intake {
 
   private async loop(): Promise<void> {
     while (!this.stopped) {
-      this.regulate();
-      if (this.heldRecords < PREFETCH) await this.readOnce(READ_SIZE);
+      const awaited = this.options.awaited();
+      this.regulate(awaited);
+      if (this.heldRecords < PREFETCH || awaited.length > 0) await this.readOnce(READ_SIZE);
       else if (this.mustRead()) {
         await this.readOnce(SERVE_SIZE);
         await this.room.wait(SERVE_EVERY_MS);
@@ -146,10 +149,15 @@ export class Intake {
     this.options.metrics.read(raw.topic, raw.length, raw.bytes);
   }
 
-  private regulate(): void {
+  private regulate(awaited: readonly TopicPartition[]): void {
     const { reader, maxBytes, metrics } = this.options;
-    if (this.paused.length === 0 && this.heldBytes > maxBytes) {
-      this.paused = this.options.assigned();
+    const keys = new Set(awaited.map(partitionKey));
+    const needed = this.paused.filter((partition) => keys.has(partitionKey(partition)));
+    if (needed.length > 0) {
+      reader.resume(needed);
+      this.paused = this.paused.filter((partition) => !needed.includes(partition));
+    } else if (this.paused.length === 0 && this.heldBytes > maxBytes) {
+      this.paused = this.options.assigned().filter((partition) => !keys.has(partitionKey(partition)));
       reader.pause(this.paused);
     } else if (this.paused.length > 0 && this.heldBytes <= maxBytes / 2) {
       this.forgetPauses();

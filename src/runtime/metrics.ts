@@ -87,6 +87,10 @@ export class EngineMetrics {
     this.registry.counter('records_dropped_total', { step, reason }).add(records);
   }
 
+  goneWithout(topic: string): void {
+    this.registry.counter('inputs_gone_without_total', { topic }).add();
+  }
+
   error(error: RecordError, policy: FinalErrorPolicy): void {
     this.registry.counter('errors_total', { step: error.node ?? '', stage: error.stage, policy }).add();
   }

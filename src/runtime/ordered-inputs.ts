@@ -1,16 +1,25 @@
 import type { InputQueue, Stretch } from './input-queue.js';
 
+/** So long one input may hold up the others: its partition may be stuck, and records wait for nothing then. */
+const PATIENCE_MS = 10_000;
+
 /**
- * Inputs of one task that share a store (T2): the record with the lowest timestamp comes next, ties by topic, then partition.
- * Only what has been read counts: an input of which nothing is there holds up nobody.
+ * Inputs of one task that share a store (T2): the record with the lowest timestamp comes next, ties by topic, then partition. An
+ * input of which nothing is here holds up the others while more of it is on the broker, or that is not known (T4).
  */
 export class OrderedInputs {
   /** Timestamp of each input's next record, and the offset it was asked at. */
   private readonly heads: { time: number; position: number }[];
+  private heldUpSince: number | undefined;
+  /** The others go on without these, until something of them comes. */
+  private readonly givenUp = new Set<InputQueue>();
 
   constructor(
     /** By topic, then partition. */
     private readonly queues: readonly InputQueue[],
+    /** Told once of an input that the others no longer wait for. */
+    private readonly goOnWithout: (queue: InputQueue) => void = () => {},
+    private readonly now: () => number = () => performance.now(),
   ) {
     this.heads = queues.map(() => ({ time: 0, position: -1 }));
   }
@@ -18,8 +27,15 @@ export class OrderedInputs {
   /** The input that has the next record; undefined where there is none, or it may not give any now. */
   next(open: (queue: InputQueue) => boolean): InputQueue | undefined {
     const lowest = this.lowest(-1);
-    const queue = lowest < 0 ? undefined : (this.queues[lowest] as InputQueue);
-    return queue !== undefined && open(queue) ? queue : undefined;
+    if (lowest < 0 || this.heldUp()) return undefined;
+    const queue = this.queues[lowest] as InputQueue;
+    return open(queue) ? queue : undefined;
+  }
+
+  /** The inputs that hold up others. */
+  get awaited(): readonly InputQueue[] {
+    if (this.queues.every(({ length }) => length === 0) || this.isolating) return [];
+    return this.queues.filter((queue) => queue.length === 0 && queue.behind && !queue.closed && !this.givenUp.has(queue));
   }
 
   /** Index after the last record of the stretch that comes before the other inputs' next ones. */
@@ -40,10 +56,31 @@ export class OrderedInputs {
     return to;
   }
 
+  private heldUp(): boolean {
+    for (const queue of this.givenUp) if (queue.length > 0 || !queue.behind) this.givenUp.delete(queue);
+    const { awaited } = this;
+    if (awaited.length === 0) {
+      this.heldUpSince = undefined;
+      return false;
+    }
+    this.heldUpSince ??= this.now();
+    if (this.now() - this.heldUpSince < PATIENCE_MS) return true;
+    this.heldUpSince = undefined;
+    for (const queue of awaited) {
+      this.givenUp.add(queue);
+      this.goOnWithout(queue);
+    }
+    return false;
+  }
+
+  /** While a refused output is looked for, only what was undone is taken (E2). */
+  private get isolating(): boolean {
+    return this.queues.some((queue) => queue.isolating);
+  }
+
   /** Index of the input with the lowest head, `except` left out; −1 where no record waits. */
   private lowest(except: number): number {
-    // While a refused output is looked for, only what was undone is taken (E2).
-    const isolating = this.queues.some((queue) => queue.isolating);
+    const { isolating } = this;
     let lowest = -1;
     for (const [i, queue] of this.queues.entries()) {
       if (i === except || queue.length === 0 || (isolating && !queue.isolating)) continue;

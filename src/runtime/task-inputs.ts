@@ -1,7 +1,7 @@
 import { inputGroups } from '../topology/shared-inputs.js';
-import type { Subtopology, Topology } from '../topology/topology.js';
 import type { InputQueue, Stretch } from './input-queue.js';
 import { OrderedInputs } from './ordered-inputs.js';
+import type { TaskOptions } from './task-options.js';
 
 /** Chooses whose records a task takes next: in turn, and in the order of time among inputs that share a store (T2). */
 export class TaskInputs {
@@ -10,12 +10,18 @@ export class TaskInputs {
   private readonly ordered = new Map<InputQueue, OrderedInputs>();
   private turn = 0;
 
-  constructor(queues: readonly InputQueue[], topology: Topology, subtopology: Subtopology) {
+  constructor(queues: readonly InputQueue[], { topology, subtopology, metrics, logger }: Pick<TaskOptions, 'topology' | 'subtopology' | 'metrics' | 'logger'>) {
     const several = queues.length > 1 ? inputGroups(topology, subtopology) : [];
     const shared = several.map((topics) => queues.filter(({ partition }) => topics.includes(partition.topic))).filter((group) => group.length > 1);
     for (const group of shared) {
-      const inputs = new OrderedInputs(group);
-      for (const queue of group) this.ordered.set(queue, inputs);
+      const inputs = new OrderedInputs(group, ({ partition, position }) => {
+        metrics.goneWithout(partition.topic);
+        logger.warn({ ...partition, position }, 'records that share a store with this partition are processed without it: nothing more of it comes');
+      });
+      for (const queue of group) {
+        queue.ordered = true;
+        this.ordered.set(queue, inputs);
+      }
     }
     this.groups = [...new Set(queues.map((queue) => this.ordered.get(queue) ?? queue))];
   }
@@ -31,6 +37,11 @@ export class TaskInputs {
       return queue;
     }
     return undefined;
+  }
+
+  /** The inputs that hold up others until more of them is read (T4). */
+  get awaited(): readonly InputQueue[] {
+    return this.ordered.size === 0 ? [] : [...new Set(this.ordered.values())].flatMap(({ awaited }) => awaited);
   }
 
   /** Whether `next` would give one. */

@@ -49,6 +49,11 @@ export class TaskSet {
     return this.tasks.some(({ task }) => task.inputs.some((queue) => !queue.preparing && (!isolating || queue.isolating)));
   }
 
+  /** Partitions of which more must be read before others can go on (T4). */
+  get awaited(): readonly TopicPartition[] {
+    return this.tasks.flatMap(({ task }) => task.inputs.awaited.map(({ partition }) => partition));
+  }
+
   /** Earliest wall-clock punctuation; Infinity when there is none. */
   get nextWallClock(): number {
     return this.tasks.reduce((earliest, { task }) => Math.min(earliest, task.nextWallClock), Number.POSITIVE_INFINITY);
@@ -117,7 +122,13 @@ export class TaskSet {
 
   /** To be called when all that the reader has handed out is delivered: only then do its positions say what has come (B5). */
   noteRead(reader: PartitionReader): void {
-    for (const queue of this.queues.values()) if (!queue.closed) queue.readTo = reader.position(queue.partition);
+    for (const queue of this.queues.values()) {
+      if (queue.closed) continue;
+      queue.readTo = reader.position(queue.partition);
+      if (!queue.ordered) continue;
+      const end = reader.cachedEnd(queue.partition);
+      queue.behind = end === undefined || (queue.readTo ?? queue.position) < end;
+    }
   }
 
   /** Positions past transaction markers, where no record waits (B5). */

@@ -60,7 +60,7 @@ export class Task implements TaskView {
       options.metrics.sent(topic, records, bytes),
     );
     this.queues = options.inputs.map((input) => this.openQueue(input));
-    this.inputs = new TaskInputs(this.queues, topology, subtopology);
+    this.inputs = new TaskInputs(this.queues, options);
     this.tables = new Map(options.changelogs.filter(({ table }) => table).map(({ topic, topicId }) => [topic, topicId]));
     this.failures = new RecordFailures({ ...options, outputs: this.outputs });
     this.time = new TaskTime(this.queues, options.clock);

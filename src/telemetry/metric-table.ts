@@ -53,6 +53,11 @@ export const METRICS = {
   bytes_out_total: { type: 'counter', help: 'Bytes of keys and values handed to the producer.', labels: ['topic'] },
   batches_out_total: { type: 'counter', help: 'Batches of output records handed to the producer.', labels: ['topic'] },
   early_outputs_total: { type: 'counter', help: 'Outputs of a step with `emit: <duration>` that left early, because too many bytes waited.', labels: ['step'] },
+  inputs_gone_without_total: {
+    type: 'counter',
+    help: 'Times that inputs which share a store went on without a partition of this topic, because for long nothing of it came.',
+    labels: ['topic'],
+  },
   records_dropped_total: { type: 'counter', help: 'Records left out on purpose, by the step that did and why.', labels: ['step', 'reason'] },
 
   poll_duration_seconds: { type: 'histogram', help: 'Time one read of the consumer took, waiting included.', labels: [], buckets: SECONDS },

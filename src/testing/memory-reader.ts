@@ -8,6 +8,8 @@ interface Reading {
   next: number;
   /** Something was read since it was assigned or moved. */
   started: boolean;
+  /** Of the log, when it was looked at last. */
+  end?: number;
   /** Nothing is handed out any more: it is being given up. */
   silent: boolean;
 }
@@ -95,7 +97,7 @@ export class MemoryReader implements PartitionReader {
   }
 
   cachedEnd(partition: TopicPartition): number | undefined {
-    return this.assigned.get(partitionKey(partition))?.started ? this.broker.log(partition).high : undefined;
+    return this.assigned.get(partitionKey(partition))?.end;
   }
 
   async close(): Promise<void> {
@@ -140,6 +142,7 @@ export class MemoryReader implements PartitionReader {
     if (reading.next < log.low || reading.next > log.high) {
       throw new OffsetOutOfRangeError({ ...reading.partition, offset: reading.next }, log.low, log.high);
     }
+    reading.end = log.high;
     const { batch, next } = log.read(reading.next, max, this.isolation);
     if (next === reading.next) return undefined;
     reading.next = next;

@@ -137,6 +137,14 @@ describe.each(GUARANTEES)('S5: a table, %s', (_, guarantee) => {
     expect(met()).toEqual(['1=old']);
   });
 
+  test('is read to what the broker has before the stream goes on, however little is read at once (T4)', async () => {
+    for (let n = 0; n < 3_000; n++) row(`v${n}`, n);
+    for (let n = 0; n < 1_500; n++) stream(n, 5_000);
+    start(guarantee);
+    await processed(1_500, 3_000);
+    expect(met()).toEqual(Array.from({ length: 1_500 }, (_, n) => `${n}=v2999`));
+  });
+
   test('versions and times are those of the records, also when they are restored', async () => {
     flow = await flowFrom(joined(', type: versioned, history: 1m'));
     row('v10', 10);
