@@ -156,6 +156,8 @@ export interface TaskStorage {
   deleteRange?(store: string, gte: Buffer, lt: Buffer): MaybePromise<void>;
   /** The last position of each partition given to `apply`. */
   positions(): MaybePromise<readonly StoredPosition[]>;
+  /** The same as one store has them, where stores may stand apart after a crash; left out where one write covers all. */
+  positionsOf?(store: string): MaybePromise<readonly StoredPosition[]>;
   /** Empties the stores and forgets the positions, so that they can be filled anew. */
   clear(): MaybePromise<void>;
   /** What takes the records of a store's changelog in the place of `apply`; undefined where nothing does. */

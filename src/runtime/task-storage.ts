@@ -177,6 +177,10 @@ class SeparateStores implements TaskStorage {
     return lowestPositions([...this.backends.values()]);
   }
 
+  positionsOf(store: string): MaybePromise<readonly StoredPosition[]> {
+    return this.backend(store).positions();
+  }
+
   clear(): MaybePromise<void> {
     const backends = [...this.backends.values()];
     return inSequence(backends.length, (i) => (backends[i] as OpenBackend).clear());

@@ -21,9 +21,12 @@ export class SharedStorage {
   ) {}
 
   /** Up to where the store has its changelog; undefined when it does not say. */
-  position(changelog: TopicPartition): Promise<StoredPosition | undefined> {
+  position(changelog: TopicPartition & { readonly store: string }): Promise<StoredPosition | undefined> {
     const key = partitionKey(changelog);
-    return this.alone(async () => (await this.storage.positions()).find((position) => partitionKey(position) === key));
+    return this.alone(async () => {
+      const positions = await (this.storage.positionsOf?.(changelog.store) ?? this.storage.positions());
+      return positions.find((position) => partitionKey(position) === key);
+    });
   }
 
   async isEmpty(store: string): Promise<boolean> {

@@ -125,3 +125,16 @@ describe('a backend with hooks is restored through them (S2)', () => {
     expect(calls).toEqual(['apply  @-1', 'clear', 'batch 5', 'apply  @5']);
   });
 });
+
+describe('stores of an engine that keeps each for itself may stand apart after a crash (B7)', () => {
+  test('a store is restored from its own position, not from one that only its neighbour has written', async () => {
+    for (const [key, value] of HISTORY) {
+      world.broker.append('c', { partition: 0, key: Buffer.from(String(key)), value: value === null ? null : Buffer.from(value), timestamp: 100 });
+    }
+    const neighbour = noting({ positions: () => [{ topic: 'c', partition: 0, offset: HISTORY.length, time: world.clock.now() }] });
+    const own = noting({});
+    const storage = await openTaskStorage({ persistent: true, open: ({ store }) => (store === 's' ? own : neighbour) }, ['neighbour', 's'], '');
+    await restoring(await world.surroundings(), storage).restore([]);
+    expect(calls).toContain('apply a=3,b=null @5');
+  });
+});
