@@ -55,6 +55,7 @@ process.on('message', async ({ port, connections, queries, keys, seed, file }) =
   const opened = await Promise.all(Array.from({ length: connections }, () => Connection.open(port)));
   const answers = [];
   const times = [];
+  const rangeTimes = [];
   let asked = 0;
   const began = performance.now();
   const work = async (connection) => {
@@ -64,7 +65,9 @@ process.on('message', async ({ port, connections, queries, keys, seed, file }) =
       const path = number % RANGE_EVERY === 0 ? `/stores/main-count?from=${key}&limit=10` : `/stores/main-count/${key}`;
       const started = performance.now();
       const { status, text } = await connection.get(path);
-      times.push(performance.now() - started);
+      const took = performance.now() - started;
+      times.push(took);
+      if (number % RANGE_EVERY === 0) rangeTimes.push(took);
       answers.push({ status, text });
     }
   };
@@ -72,5 +75,5 @@ process.on('message', async ({ port, connections, queries, keys, seed, file }) =
   for (const connection of opened) connection.close();
   const seconds = (performance.now() - began) / 1000;
   writeFileSync(file, JSON.stringify(answers));
-  process.send({ seconds, times });
+  process.send({ seconds, times, rangeTimes });
 });

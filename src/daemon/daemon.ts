@@ -10,9 +10,12 @@ import { type Application, makeApplication } from './application.js';
 import type { DaemonOptions } from './options.js';
 import { Peers } from './queries/peers.js';
 import { storesRoute } from './queries/stores-route.js';
+import { Turns } from './queries/turns.js';
 import { advertisedUrl, servingOf } from './serving.js';
 import { kstreamdVersion } from './version.js';
 
+/** Of the main thread, while records wait to be processed: the rest is enough for nearly all that would be processed without queries. */
+const QUERIES_SHARE = 0.25;
 /** Kept of the time of a shutdown, to end what a last snapshot leaves unfinished. */
 const CLOSING_MS = 1_000;
 
@@ -45,9 +48,11 @@ export async function runDaemon(pipelines: readonly Pipeline[], options: DaemonO
     const readiness = (): Readiness => readinessOf(applications);
     metrics.onScrape(() => metrics.gauge('ready').set(readiness().ready ? 1 : 0));
     if (serving.address) {
-      const stores = storesRoute({ applications: () => Array.from(applications.values(), ({ queried }) => queried), peers, logger });
+      const running = (): Application[] => [...applications.values()];
+      const turns = new Turns({ busy: () => running().some(({ worker }) => worker.behind), share: QUERIES_SHARE });
+      const stores = storesRoute({ applications: () => running().map(({ queried }) => queried), peers, logger, turns });
       const { address, token, tls } = serving;
-      server = await startHttp({ address, token, tls, readiness, status: () => statusOf(applications), metrics, routes: { '/stores': stores }, logger });
+      server = await startHttp({ address, token, tls, readiness, status: () => statusOf(applications), metrics, routes: { '/stores': stores }, turns, logger });
       logger.info({ url: server.url, advertised: url() }, 'answering /live, /ready, /metrics, /status and /stores');
     }
     logger.info({ version: kstreamdVersion, applications: [...applications.keys()], stateDir: options.stateDir }, 'started');

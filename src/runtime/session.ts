@@ -48,7 +48,7 @@ const IDLE_MS = 1000;
  */
 export class Session {
   private readonly requests: RebalanceRequests;
-  private readonly intake: Intake;
+  readonly intake: Intake;
   private readonly flush: FlushPolicy;
   private readonly commit: Commit;
   private readonly cycle: Cycle;
@@ -77,6 +77,7 @@ export class Session {
       maxBytes: options.batch.maxBytes,
       deliver: (raw) => tasks.deliver(raw),
       assigned: () => tasks.partitions,
+      awaited: () => tasks.awaited,
       delivered: () => tasks.noteRead(reader),
       arrived: () => wake.notify(),
       failed: (error) => this.fail(error),

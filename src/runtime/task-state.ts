@@ -15,6 +15,7 @@ import { engineNamed, openGroups, type StoreGroup, type StoreGroupOptions } from
 import { storeNames } from './store-names.js';
 import type { EventTimes } from './stores/event-times.js';
 import { deleteExpired } from './stores/expired-rows.js';
+import { KeyValueKind } from './stores/key-value-kind.js';
 import { storeOver } from './stores/open-store.js';
 import type { ChangeVisitor, OpenStore } from './stores/store-kind.js';
 import { lowestPositions } from './task-storage.js';
@@ -55,6 +56,8 @@ export interface TaskFiles extends StorageFiles, Pick<TaskStorage, 'positions'> 
 export class TaskState {
   /** Scans of readers beside the task: they outlive batches. */
   private readonly looks: OpenScans;
+  /** Committed stores that keep nothing between two looks, once they were looked at. */
+  private readonly committedViews = new Map<string, StateStore>();
   /** How often they were all cut short. */
   cuts = 0;
   private flushing: Promise<void> | undefined;
@@ -159,14 +162,15 @@ export class TaskState {
    * answered at once; a scan that is cut short ends early, so its reader looks at `cuts` afterwards.
    */
   committedStore<S extends StateStore>(name: string): S {
+    const known = this.committedViews.get(name);
+    if (known) return known as S;
     const store = this.stores.get(name);
     const definition = this.groups.flatMap(({ definitions }) => definitions).find((one) => one.name === name);
     if (!store || !definition) throw new Error(`the task has no store named ${name}`);
-    const rows = new CommittedRows(store.buffer);
-    return storeOver(rows, store.reader, definition, { key: storeNames, value: bytesSerde as Serde<unknown> }).view({
-      scans: this.looks,
-      step: undefined,
-    }) as S;
+    const kind = storeOver(new CommittedRows(store.buffer), store.reader, definition, { key: storeNames, value: bytesSerde as Serde<unknown> });
+    const view = kind.view({ scans: this.looks, step: undefined });
+    if (kind instanceof KeyValueKind) this.committedViews.set(name, view);
+    return view as S;
   }
 
   /** Its engine gives single values as promises only, so that a scan alone is a look at one moment. */

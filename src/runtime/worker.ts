@@ -56,6 +56,11 @@ export class Worker {
     });
   }
 
+  /** Records wait to be processed. */
+  get behind(): boolean {
+    return this.session !== undefined && (this.tasks.waiting || !this.session.intake.drained);
+  }
+
   /** Why the application is not ready, empty when it is. */
   get unready(): readonly string[] {
     const reasons: string[] = [];

@@ -269,6 +269,8 @@ export class WriteBuffer {
 
   /** The same of what is committed, for readers beside the task (S11). */
   committedEntries(range: KeyRange, limit: number): [string, Buffer | null][] {
+    // Else all dirty keys of the range would be walked to find none.
+    if (this.unflushed.length === 0 && this.flushing.length === 0) return [];
     return this.entriesOf(range, limit, (entry) => (entry.disk === 'same' ? undefined : entry.committedValue));
   }
 

@@ -163,6 +163,8 @@ function upperBound(prefix: KeyPrefix, { lte, lt }: KeySpan): { lt: Buffer } | {
 }
 
 const CHUNK = 1000;
+/** Scans of up to so many entries leave the blocks they read in the cache, as single reads do; longer ones would only push those out. */
+const SHORT = 100;
 const CHUNK_BYTES = 256 * 1024;
 
 class LevelScan implements ByteIterator {
@@ -175,7 +177,8 @@ class LevelScan implements ByteIterator {
   ) {
     const upper = upperBound(prefix, { lte, lt });
     // LevelDB takes its snapshot here, not at the first read.
-    this.iterator = db.iterator({ gte: gte ? prefix.keyOf(gte) : prefix.bytes, ...upper, reverse, limit, highWaterMarkBytes: CHUNK_BYTES });
+    const fillCache = limit >= 0 && limit <= SHORT;
+    this.iterator = db.iterator({ gte: gte ? prefix.keyOf(gte) : prefix.bytes, ...upper, reverse, limit, fillCache, highWaterMarkBytes: CHUNK_BYTES });
   }
 
   async next(): Promise<[Buffer, Buffer][]> {

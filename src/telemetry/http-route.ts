@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import type { MaybePromise } from '../core/maybe.js';
 
 /** A GET or HEAD that was let in. */
 export interface HttpRequest {
@@ -7,8 +8,8 @@ export interface HttpRequest {
   /** What stands behind the `?`, as it came. */
   readonly search: string;
   readonly headers: IncomingHttpHeaders;
-  /** Aborts when the client has gone. */
-  readonly signal: AbortSignal;
+  /** Whether the client is there no more. */
+  readonly gone: () => boolean;
 }
 
 export interface HttpAnswer {
@@ -19,4 +20,10 @@ export interface HttpAnswer {
 }
 
 /** Answers a path and all below it. What it throws is a defect: 500. */
-export type HttpRoute = (request: HttpRequest) => Promise<HttpAnswer>;
+export type HttpRoute = (request: HttpRequest) => MaybePromise<HttpAnswer>;
+
+/** Who decides when requests are answered. */
+export interface HttpTurns {
+  /** Calls it once, now or later. */
+  run(work: () => void): void;
+}

@@ -3,9 +3,10 @@ import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { ConfigError, messageOf } from '../core/errors.js';
 import { type Logger, silentLogger } from '../core/logger.js';
+import { andThen, isPromise, type MaybePromise } from '../core/maybe.js';
 import { refusal } from './http-access.js';
 import { formatHttpAddress, type HttpAddress } from './http-address.js';
-import type { HttpRoute } from './http-route.js';
+import type { HttpAnswer, HttpRoute, HttpTurns } from './http-route.js';
 
 /** Whether the daemon does its work now, and if not, each reason in a few words. */
 export interface Readiness {
@@ -21,6 +22,8 @@ export interface HttpOptions {
   readonly metrics: { expose(): Promise<string>; readonly contentType: string };
   /** More paths, each with all below it, for those who may see more than `/metrics`. */
   readonly routes?: Readonly<Record<string, HttpRoute>>;
+  /** When requests of these paths are answered; at once unless told. */
+  readonly turns?: HttpTurns | undefined;
   /** Lets clients in that are not on this machine. */
   readonly token?: string | undefined;
   /** HTTPS: certificates and their key, PEM. */
@@ -44,7 +47,7 @@ interface Answer {
 }
 
 interface Route {
-  readonly answer: (request: IncomingMessage, response: ServerResponse) => Answer | Promise<Answer>;
+  readonly answer: (request: IncomingMessage, response: ServerResponse) => MaybePromise<Answer>;
   /** Tells more than a stranger should know. */
   readonly guarded?: boolean;
   /** Paths below it are its own. */
@@ -61,7 +64,7 @@ const MAX_CONNECTIONS = 250;
  * when the address cannot be listened on or the certificates are none.
  */
 export async function startHttp(options: HttpOptions): Promise<HttpServer> {
-  const { readiness, status, metrics, token, logger = silentLogger } = options;
+  const { readiness, status, metrics, token, turns, logger = silentLogger } = options;
   const routes = new Map<string, Route>([
     ['/live', { answer: () => json(200, { live: true }) }],
     ['/ready', { answer: () => readyAnswer(readiness()) }],
@@ -70,7 +73,15 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
     ...Object.entries(options.routes ?? {}).map(([path, route]): [string, Route] => [path, { answer: routed(route), guarded: true, tree: true }]),
   ]);
   const server = serverFor(options.tls, (request, response) => {
-    void answer(routes, request, response, token, logger).then((result) => send(request, response, result));
+    const path = pathOf(request);
+    const route = routes.get(path) ?? treeOf(routes, path);
+    const respond = (): void => {
+      const result = route === undefined ? unknownPath(routes) : answer(route, request, response, token, logger);
+      if (isPromise(result)) void result.then((told) => send(request, response, told));
+      else send(request, response, result);
+    };
+    if (route?.tree && turns !== undefined) turns.run(respond);
+    else respond();
   });
   server.maxConnections = MAX_CONNECTIONS;
   await listen(server, options.address);
@@ -92,30 +103,35 @@ function serverFor(tls: HttpOptions['tls'], serve: (request: IncomingMessage, re
   }
 }
 
-async function answer(
-  routes: ReadonlyMap<string, Route>,
-  request: IncomingMessage,
-  response: ServerResponse,
-  token: string | undefined,
-  logger: Logger,
-): Promise<Answer> {
-  const path = (request.url ?? '/').split('?', 1)[0] ?? '/';
-  const route = routes.get(path) ?? treeOf(routes, path);
-  if (route === undefined) return json(404, { error: 'not found', paths: [...routes.keys()] });
+function pathOf({ url = '/' }: IncomingMessage): string {
+  const at = url.indexOf('?');
+  return at < 0 ? url : url.slice(0, at);
+}
+
+function unknownPath(routes: ReadonlyMap<string, Route>): Answer {
+  return json(404, { error: 'not found', paths: [...routes.keys()] });
+}
+
+function answer(route: Route, request: IncomingMessage, response: ServerResponse, token: string | undefined, logger: Logger): MaybePromise<Answer> {
   if (request.method !== 'GET' && request.method !== 'HEAD') return json(405, { error: 'only GET and HEAD are allowed' });
   if (hasBody(request)) return json(413, { error: 'no path here takes a body' });
   const refused = route.guarded ? refusal(request, token) : undefined;
   if (refused !== undefined) return json(403, { error: refused });
-  try {
-    return await route.answer(request, response);
-  } catch (error) {
-    logger.error({ error, path }, 'HTTP request failed');
+  const failed = (error: unknown): Answer => {
+    logger.error({ error, path: pathOf(request) }, 'HTTP request failed');
     return json(500, { error: 'internal error, see the log' });
+  };
+  try {
+    const result = route.answer(request, response);
+    return isPromise(result) ? result.catch(failed) : result;
+  } catch (error) {
+    return failed(error);
   }
 }
 
 function treeOf(routes: ReadonlyMap<string, Route>, path: string): Route | undefined {
-  const route = routes.get(`/${path.split('/', 2)[1]}`);
+  const end = path.indexOf('/', 1);
+  const route = routes.get(end < 0 ? path : path.slice(0, end));
   return route?.tree ? route : undefined;
 }
 
@@ -124,13 +140,11 @@ function hasBody({ headers }: IncomingMessage): boolean {
 }
 
 function routed(route: HttpRoute): Route['answer'] {
-  return async ({ url = '', headers }, response) => {
-    const gone = new AbortController();
-    response.once('close', () => gone.abort());
+  return ({ url = '', headers }, response) => {
     const at = url.indexOf('?');
     const [path, search] = at < 0 ? [url, ''] : [url.slice(0, at), url.slice(at + 1)];
-    const { status, body, headers: more } = await route({ path, search, headers, signal: gone.signal });
-    return { ...json(status, body), headers: more };
+    const sent = ({ status, body, headers: more }: HttpAnswer): Answer => ({ ...json(status, body), headers: more });
+    return andThen(route({ path, search, headers, gone: () => response.destroyed }), sent);
   };
 }
 

@@ -1,6 +1,8 @@
+import { andThen, type MaybePromise } from '../../core/maybe.js';
 import { type JsonPart, jsonPart } from './json-part.js';
 import { NotThere, type Peers } from './peers.js';
 import { type QueryError, unavailable } from './query-error.js';
+import type { QueryPace } from './query-pace.js';
 import type { StoreRequest } from './store-request.js';
 
 /** How a request came, for handing it on. */
@@ -9,29 +11,39 @@ export interface Passage {
   readonly path: string;
   readonly search: string;
   readonly authorization: string | undefined;
-  readonly signal: AbortSignal;
+  readonly pace: QueryPace;
 }
 
 /**
  * What the partitions have of what is asked: from here, and from whoever has the others. All of them or none: rejects with a QueryError
  * when one cannot be had.
  */
-export async function gather(request: StoreRequest, partitions: readonly number[], passage: Passage, peers: Peers): Promise<readonly JsonPart[]> {
-  const here = await gatherHere(request, partitions, passage.signal);
+export function gather(request: StoreRequest, partitions: readonly number[], passage: Passage, peers: Peers): MaybePromise<readonly JsonPart[]> {
+  return andThen(gatherHere(request, partitions, passage.pace), (here) => withOthers(here, request, partitions, passage, peers));
+}
+
+function withOthers(
+  here: readonly JsonPart[],
+  request: StoreRequest,
+  partitions: readonly number[],
+  passage: Passage,
+  peers: Peers,
+): MaybePromise<readonly JsonPart[]> {
   const missing = without(partitions, here);
-  return missing.length === 0 ? here : [...here, ...(await gatherElsewhere(request, missing, passage, peers))];
+  return missing.length === 0 ? here : gatherElsewhere(request, missing, passage, peers).then((others) => [...here, ...others]);
 }
 
 /** Those of the partitions that can be read here. */
-export async function gatherHere(request: StoreRequest, partitions: readonly number[], signal: AbortSignal): Promise<readonly JsonPart[]> {
+export function gatherHere(request: StoreRequest, partitions: readonly number[], pace: QueryPace): MaybePromise<readonly JsonPart[]> {
+  const [first] = partitions;
+  if (first !== undefined && partitions.length === 1) return andThen(partHere(request, first, pace), (part) => (part === undefined ? [] : [part]));
+  const parts = partitions.map(async (partition) => partHere(request, partition, pace));
+  return Promise.all(parts).then((there) => there.filter((part) => part !== undefined));
+}
+
+function partHere(request: StoreRequest, partition: number, pace: QueryPace): MaybePromise<JsonPart | undefined> {
   const { application, definition, query, stale } = request;
-  const parts = await Promise.all(
-    partitions.map(async (partition) => {
-      const part = await application.queries.read(definition.name, partition, query, { stale, signal });
-      return part && jsonPart(part, request);
-    }),
-  );
-  return parts.filter((part) => part !== undefined);
+  return andThen(application.queries.read(definition.name, partition, query, { stale, pace }), (part) => part && jsonPart(part, request));
 }
 
 async function gatherElsewhere(request: StoreRequest, partitions: readonly number[], passage: Passage, peers: Peers): Promise<readonly JsonPart[]> {

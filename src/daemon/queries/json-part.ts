@@ -1,4 +1,5 @@
 import { messageOf } from '../../core/errors.js';
+import { andThen, type MaybePromise } from '../../core/maybe.js';
 import type { Serde } from '../../core/serde.js';
 import type { PartitionOffset } from '../../core/transport.js';
 import { jsonOf, keyJson } from '../../runtime/queries/key-text.js';
@@ -28,23 +29,25 @@ export interface JsonPart {
 }
 
 /** Reads keys and values in their formats. Rejects with a QueryError where that cannot be done. */
-export async function jsonPart(part: PartitionPart, { application, definition }: Pick<StoreRequest, 'application' | 'definition'>): Promise<JsonPart> {
+export function jsonPart(part: PartitionPart, { application, definition }: Pick<StoreRequest, 'application' | 'definition'>): MaybePromise<JsonPart> {
   const key = application.serdeFor(definition.key) as Serde<unknown>;
   const value = application.serdeFor(definition.value) as Serde<unknown>;
-  await prepared(part.entries, value, definition.name);
   const { partition, positions, stale, next } = part;
-  return {
+  return andThen(prepared(part.entries, value, definition.name), () => ({
     partition,
     positions,
     entries: part.entries.map((entry) => ({ order: entry.order, shown: shown(entry, key, value, definition.name) })),
     ...(next !== undefined && { next }),
     ...(stale && { stale }),
-  };
+  }));
 }
 
 /** What has to be fetched before the values can be read, such as schemas. */
-async function prepared(entries: readonly FoundEntry[], serde: Serde<unknown>, store: string): Promise<void> {
-  if (serde.prepare === undefined) return;
+function prepared(entries: readonly FoundEntry[], serde: Serde<unknown>, store: string): MaybePromise<void> {
+  if (serde.prepare !== undefined) return preparedAll(entries, serde, store);
+}
+
+async function preparedAll(entries: readonly FoundEntry[], serde: Serde<unknown>, store: string): Promise<void> {
   const needs = entries.map(({ value }) => (typeof value === 'number' ? undefined : serde.prepare?.(value, 0, value.length)));
   try {
     await Promise.all(needs);

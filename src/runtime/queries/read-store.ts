@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { MaybePromise } from '../../core/maybe.js';
 import type { KeyValueStore, StoreDefinition, StoreIterator } from '../../core/store.js';
 import { windowSegmentMs } from '../../core/store-layout.js';
@@ -15,17 +16,25 @@ export interface Found {
   readonly next: string | undefined;
 }
 
+/** How a range that is long is read. */
+export interface ReadingPace {
+  /** Throws when the reading is to end. */
+  check(): void;
+  /** Resolves when the next portion may be taken. */
+  turn(): Promise<void>;
+}
+
 /** Entries are taken in portions, so that processing waits for none of them long. */
 const PORTION = 256;
 const FOREVER = Number.MAX_SAFE_INTEGER;
 
 /** A point query is answered at once; a range is a snapshot of this moment, however long it takes to read. */
-export function readStore(store: StateStore, definition: StoreDefinition, query: StoreQuery, signal?: AbortSignal): MaybePromise<Found> {
+export function readStore(store: StateStore, definition: StoreDefinition, query: StoreQuery, pace?: ReadingPace): MaybePromise<Found> {
   if (query.kind === 'get') {
     const entry = pointOf(store, definition, query);
     return { entries: entry === undefined ? [] : [entry], next: undefined };
   }
-  return collect(spanOf(store, definition, query), query, signal);
+  return collect(spanOf(store, definition, query), query, pace);
 }
 
 function pointOf(store: StateStore, { type, windowSizeMs = 0, timestamped }: StoreDefinition, { key, asOf, window }: PointQuery): FoundEntry | undefined {
@@ -114,17 +123,17 @@ function limited({ reverse, limit }: SpanQuery): { reverse: boolean; limit: numb
 }
 
 /** Those that a query takes of a span. */
-export async function collect({ entries, entryOf }: Span, { limit, maxBytes }: SpanQuery, signal: AbortSignal | undefined): Promise<Found> {
+export async function collect({ entries, entryOf }: Span, { limit, maxBytes }: SpanQuery, pace: ReadingPace | undefined): Promise<Found> {
   const found: FoundEntry[] = [];
   let bytes = 0;
   for await (const [key, value] of entries) {
-    signal?.throwIfAborted();
+    pace?.check();
     const entry = entryOf(key as never, value as never);
     if (entry === undefined) continue;
     if (found.length === limit || bytes > maxBytes) return { entries: found, next: entry.order };
     found.push(entry);
     bytes += entry.key.length + (typeof entry.value === 'number' ? 8 : entry.value.length);
-    if (found.length % PORTION === 0) await new Promise((resolve) => setImmediate(resolve));
+    if (found.length % PORTION === 0) await (pace?.turn() ?? nextTurn());
   }
   return { entries: found, next: undefined };
 }

@@ -14,7 +14,7 @@ import type { Standbys } from '../standby/standbys.js';
 import { type TaskName, taskName } from '../standby/task-name.js';
 import type { TaskState } from '../task-state.js';
 import { readGlobal, storeOfTable } from './read-global.js';
-import { type Found, readStore } from './read-store.js';
+import { type Found, type ReadingPace, readStore } from './read-store.js';
 import type { PartitionPart, PointQuery, SpanQuery, Staleness, StoreQuery } from './store-query.js';
 
 /** What of a membership queries are answered from. */
@@ -40,7 +40,7 @@ export interface StoreQueriesOptions {
 export interface ReadOptions {
   /** Copies and stores that are being restored will do. */
   readonly stale: boolean;
-  readonly signal?: AbortSignal | undefined;
+  readonly pace?: ReadingPace | undefined;
 }
 
 /** Partitions of a store by what this instance has of them. */
@@ -107,14 +107,14 @@ export class StoreQueries {
   }
 
   /** What a partition of a store holds, as of now; undefined where it cannot be read here. Throws a RetriableError while a global table is loading. */
-  read(store: string, partition: number, query: StoreQuery, { stale, signal }: ReadOptions): MaybePromise<PartitionPart | undefined> {
-    if (this.isGlobal(store)) return this.readTable(store, query, signal);
+  read(store: string, partition: number, query: StoreQuery, { stale, pace }: ReadOptions): MaybePromise<PartitionPart | undefined> {
+    if (this.isGlobal(store)) return this.readTable(store, query, pace);
     const readable = this.readable(store, partition);
     if (!readable?.state.readable || (readable.stale && !stale)) return undefined;
     const { state, positions, stale: staleness } = readable;
     const part = (found: Found): PartitionPart => ({ partition, ...found, positions, stale: staleness });
     const asked = query.kind === 'get' && state.isAsynchronous(store) ? asSpan(query) : query;
-    const found = readStore(state.committedStore(store), this.stores.get(store) as StoreDefinition, asked, signal);
+    const found = readStore(state.committedStore(store), this.stores.get(store) as StoreDefinition, asked, pace);
     const { cuts } = state;
     return isPromise(found) ? found.then((read) => (state.cuts === cuts ? part(read) : undefined)) : part(found);
   }
@@ -158,9 +158,9 @@ export class StoreQueries {
     return (standbys?.known() ?? []).filter(({ id, alive }) => alive && id !== this.options.instanceId);
   }
 
-  private readTable(store: string, query: StoreQuery, signal: AbortSignal | undefined): MaybePromise<PartitionPart | undefined> {
+  private readTable(store: string, query: StoreQuery, pace: ReadingPace | undefined): MaybePromise<PartitionPart | undefined> {
     const reader = this.options.table(store);
-    return reader && readGlobal(reader, query, signal);
+    return reader && readGlobal(reader, query, pace);
   }
 
   private readable(store: string, partition: number): Readable | undefined {

@@ -4,6 +4,7 @@ import type { Serde } from '../../../../src/core/serde.js';
 import type { StoreDefinition } from '../../../../src/core/store.js';
 import { Peers } from '../../../../src/daemon/queries/peers.js';
 import { storesRoute } from '../../../../src/daemon/queries/stores-route.js';
+import { Turns } from '../../../../src/daemon/queries/turns.js';
 import { advertisedUrl } from '../../../../src/daemon/serving.js';
 import type { WorkerOptions } from '../../../../src/runtime/worker-options.js';
 import { serdeFor } from '../../../../src/serdes/formats.js';
@@ -48,6 +49,7 @@ export async function serve(bench: WorkerBench, flow: Flow, { id = 'a', http, to
   let running: RunningWorker | undefined;
   const peers = new Peers({ ca: undefined, token });
   const formatOf = (name: string): Serde<unknown> | undefined => (formats[name] as Serde<unknown> | undefined) ?? serdeFor(name);
+  const turns = new Turns({ busy: () => running?.worker.behind ?? false, share: 0.25 });
   server = await startHttp({
     address: { host: '127.0.0.1', port: 0 },
     readiness: () => ({ ready: true, reasons: [] }),
@@ -58,8 +60,10 @@ export async function serve(bench: WorkerBench, flow: Flow, { id = 'a', http, to
         applications: () => (running === undefined ? [] : [{ queries: running.worker.queries, serdeFor: formatOf, metrics }]),
         peers,
         logger: silentLogger,
+        turns,
       }),
     },
+    turns,
     token,
     ...http,
   });

@@ -1,0 +1,115 @@
+/** Of the main thread, in milliseconds: other work waits no longer for what is done in one go. */
+const SLICE_MS = 4;
+/** What was left unused is kept up to this. */
+const MOST_CREDIT_MS = 20;
+/** What was taken too much is remembered up to this. */
+const MOST_DEBT_MS = 20;
+
+export interface TurnsOptions {
+  /** Whether records wait to be processed. */
+  readonly busy: () => boolean;
+  /** Of the main thread while they do, 0 to 1, besides what nobody uses; there is no bound while none waits. */
+  readonly share: number;
+  /** Milliseconds. */
+  readonly now?: () => number;
+  /** Milliseconds that the main thread had nothing to do, since any moment. */
+  readonly idle?: () => number;
+}
+
+/** Turns in a row. */
+interface Served {
+  readonly began: number;
+  /** Whether records waited then. */
+  readonly busy: boolean;
+}
+
+/**
+ * The order in which queries get the main thread (S11): first come, first served, and no more than a share of it while records wait to be
+ * processed. What a turn costs is measured with all that follows from it before the next event.
+ */
+export class Turns {
+  private waiting: (() => void)[] = [];
+  private next = 0;
+  private scheduled = false;
+  private credit = 0;
+  private creditedAt: number;
+  private idleAt: number;
+  private readonly now: () => number;
+  private readonly idle: () => number;
+
+  constructor(private readonly options: TurnsOptions) {
+    this.now = options.now ?? (() => performance.now());
+    this.idle = options.idle ?? (() => performance.eventLoopUtilization().idle);
+    this.creditedAt = this.now();
+    this.idleAt = this.idle();
+  }
+
+  /** Calls it when it is its turn; it must not throw. */
+  run(work: () => void): void {
+    this.waiting.push(work);
+    this.schedule();
+  }
+
+  /** Resolves when it is the caller's turn. */
+  turn(): Promise<void> {
+    return new Promise((resolve) => this.run(resolve));
+  }
+
+  /** The second of the two comes right behind the first, its promises and ticks: no event can get in between. */
+  private schedule(): void {
+    if (this.scheduled) return;
+    this.scheduled = true;
+    let served: Served | undefined;
+    setImmediate(() => {
+      served = this.serve();
+    });
+    setImmediate(() => this.settle(served));
+  }
+
+  /** Undefined when it was no one's turn. */
+  private serve(): Served | undefined {
+    const began = this.now();
+    this.giveCredit(began);
+    const busy = this.options.busy();
+    const most = busy ? Math.min(this.credit, SLICE_MS) : SLICE_MS;
+    if (most <= 0) return undefined;
+    do {
+      const work = this.waiting[this.next++] as () => void;
+      work();
+    } while (this.next < this.waiting.length && this.now() - began < most);
+    if (this.next < this.waiting.length) return { began, busy };
+    this.waiting = [];
+    this.next = 0;
+    return { began, busy };
+  }
+
+  /** The share of what the main thread was used, and all that it was not. */
+  private giveCredit(now: number): void {
+    const idle = this.idle();
+    const unused = Math.min(idle - this.idleAt, now - this.creditedAt);
+    const used = now - this.creditedAt - unused;
+    this.credit = Math.min(this.credit + used * this.options.share + unused, MOST_CREDIT_MS);
+    this.creditedAt = now;
+    this.idleAt = idle;
+  }
+
+  /** Nobody is owed for what was done while nothing else was to do. */
+  private settle(served: Served | undefined): void {
+    if (served !== undefined) this.credit = Math.max(this.credit - (this.now() - served.began), served.busy ? -MOST_DEBT_MS : Math.min(this.credit, 0));
+    this.scheduled = false;
+    if (this.next === this.waiting.length) return;
+    if (this.credit > 0 || !this.options.busy()) this.schedule();
+    else this.scheduleLater();
+  }
+
+  private scheduleLater(): void {
+    this.scheduled = true;
+    setTimeout(
+      () => {
+        this.scheduled = false;
+        this.schedule();
+      },
+      Math.max(-this.credit, 1),
+    );
+  }
+}
