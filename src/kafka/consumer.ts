@@ -82,8 +82,9 @@ export class GroupConsumer implements GroupMember, PartitionReader {
   }
 
   commit(offsets: readonly CommittedOffset[]): Promise<void> {
-    // Without a member id, which it has lost, a static member would be fenced as somebody else.
-    if (this.rebalance.lost) return Promise.reject(new TaskMigratedError('broker/member-removed', 'commit of offsets: the group goes on without this member'));
+    // Without a member id, which it has lost, a static member would be fenced as somebody else. A closed client must not be asked.
+    if (this.closing === undefined && this.rebalance.lost)
+      return Promise.reject(new TaskMigratedError('broker/member-removed', 'commit of offsets: the group goes on without this member'));
     return this.commits.commit(offsets.map(({ topic, partition, offset, metadata }) => ({ topic, partition, offset, metadata })));
   }
 

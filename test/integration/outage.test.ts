@@ -54,7 +54,7 @@ describe('the broker', () => {
   }, 180_000);
 
   it('away when SIGTERM comes: the daemon gives up in time and says so, a second signal ends it at once, and the next start makes up for it (C5)', async () => {
-    const few = new CountedInput(1_000_000, KEYS); // still at work when the broker has gone
+    const few = new CountedInput(500_000, KEYS); // still at work when the broker has gone
     const scratch = new Scratch();
     const from = await kafka.createTopic(unique('in'), 2);
     await kafka.produce(from, few.slice());
