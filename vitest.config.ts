@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 /** One file at a time, on a broker of the project's own, after the others. */
@@ -9,6 +10,8 @@ const STOCK_TOO = ['kafka/*', 'running', 'repartition'].map((name) => `test/inte
 export default defineConfig({
   test: {
     pool: 'forks',
+    // Vitest would leave a core to itself, and needs none.
+    maxWorkers: availableParallelism(),
     projects: [
       { extends: true, test: { name: 'unit', include: ['test/unit/**/*.test.ts'], sequence: { groupOrder: 0 } } },
       { extends: true, test: { name: 'conformance', include: ['test/conformance/**/*.test.ts'], sequence: { groupOrder: 0 } } },
