@@ -10,18 +10,11 @@ import { ChangelogReader } from '../../dist/runtime/restore/changelog-reader.js'
 import { Restoration } from '../../dist/runtime/restore/restoration.js';
 import { levelEngine } from '../../dist/stores/leveldb.js';
 import { memoryEngine } from '../../dist/stores/memory.js';
+import { countKeys } from '../count-keys.mjs';
 import { peakMemory } from '../process-cost.mjs';
 
 const [brokers, topic, partitions, engine, folder] = process.argv.slice(2);
 const STORE = 'counts';
-
-async function countKeys(storage) {
-  const scan = storage.store(STORE).scan({});
-  let keys = 0;
-  for (let entries = await scan.next(); entries.length > 0; entries = await scan.next()) keys += entries.length;
-  await scan.close();
-  return keys;
-}
 
 const transport = new KafkaTransport({ brokers: brokers.split(',') }, silentLogger);
 const reader = new ChangelogReader(await transport.reader({ isolation: 'read_committed' }), silentLogger);
@@ -45,7 +38,7 @@ delay.disable();
 
 const records = tasks.flatMap((task) => task.status()).reduce((sum, one) => sum + one.records, 0);
 let keys = 0;
-for (const storage of storages) keys += await countKeys(storage);
+for (const storage of storages) keys += await countKeys(storage, STORE);
 const cost = { seconds, cpuSeconds: (user + system) / 1e6, peakMemory: peakMemory(process.pid), delay: delay.max / 1e6 };
 process.stdout.write(JSON.stringify({ records, keys, path: transport.path, ...cost }));
 for (const storage of storages) await storage.close();

@@ -16,19 +16,12 @@ import { SnapshotMetrics } from '../../dist/runtime/snapshots/snapshot-metrics.j
 import { SnapshotRestore } from '../../dist/runtime/snapshots/snapshot-restore.js';
 import { S3Snapshots } from '../../dist/snapshots/s3-snapshots.js';
 import { levelEngine } from '../../dist/stores/leveldb.js';
+import { countKeys } from '../count-keys.mjs';
 import { peakMemory } from '../process-cost.mjs';
 
 const [mode, brokers, topic, partitions, folder, endpoint, bucket] = process.argv.slice(2);
 const STORE = 'counts';
 const never = new AbortController().signal;
-
-async function countKeys(storage) {
-  const scan = storage.store(STORE).scan({});
-  let keys = 0;
-  for (let entries = await scan.next(); entries.length > 0; entries = await scan.next()) keys += entries.length;
-  await scan.close();
-  return keys;
-}
 
 const transport = new KafkaTransport({ brokers: brokers.split(',') }, silentLogger);
 const reader = new ChangelogReader(await transport.reader({ isolation: 'read_committed' }), silentLogger);
@@ -87,7 +80,7 @@ async function measured(work) {
 const { result: counts, ...restored } = await measured(() => Promise.all(all.map(restoreTask)));
 const records = counts.reduce((sum, count) => sum + count, 0);
 let keys = 0;
-for (const storage of storages) keys += await countKeys(storage);
+for (const storage of storages) keys += await countKeys(storage, STORE);
 const output = { records, keys, path: transport.path, ...restored, peakMemory: peakMemory(process.pid) };
 if (mode === 'take') {
   // One after the other, as the daemon does it.
