@@ -245,6 +245,11 @@ export interface StoreDefinition {
   readonly value: string;
   /** Left out where the store has none: `changelog: false`. */
   readonly changelog?: ChangelogDefinition | undefined;
+  /**
+   * Of a key-value store: rows whose keys begin with this byte, one character, are not in the changelog. Who writes them makes them
+   * anew from the others, because after a restore they are missing, or older than those.
+   */
+  readonly unlogged?: string | undefined;
   /** How many other instances follow the changelog (S10); none unless told. */
   readonly standby?: number | undefined;
   /** Only the table's own node writes it, from the topic that serves as its changelog: nothing is written to that (S5). */

@@ -6,18 +6,29 @@ import type { StreamRecord } from '../core/record.js';
 import type { Serde } from '../core/serde.js';
 import type { KeyValueStore } from '../core/store.js';
 import type { EmitEvery } from './model.js';
+import { remadeQueue } from './remade-queue.js';
 import { WaitingOutputs } from './waiting-outputs.js';
-import { decodePlace, decodeSums, placeRow, SUMS_ROW } from './waiting-rows.js';
+import { decodeState, type QueueState } from './waiting-queue.js';
+import { placeRow, QUEUE_ROW } from './waiting-rows.js';
+
+/** Of no queue: the one that is found was not made by this instance. */
+const NONE = -1;
 
 /**
  * Lets at most one result of each key pass in a time of stream time, the latest (W5): the first one begins to wait, later
  * ones take its place, and what stands there leaves when stream time is `everyMs` beyond the first. What waits is in a
  * store, so it is rolled back, committed and restored as all state is (B6). Give it every update of the step before it:
  * it goes through them one by one, so that nothing depends on where batches end (B3).
+ *
+ * The store has a row for each output that waits, and only these are in the changelog: one record for all that a commit changes
+ * of a key. Beside them it has their queue, which an instance makes anew from them before its first use: a restore brings the
+ * rows alone, and not of one moment where a crash under at-least-once has cut the changelog short.
  */
 export class EmitEveryProcessor implements Processor<unknown, unknown> {
   private context!: ProcessorContext;
   private store!: KeyValueStore<Buffer, Buffer>;
+  /** The queue that this instance made. Where an aborted batch had made it, another one is found, and it is made again. */
+  private session = NONE;
 
   constructor(
     private readonly emit: EmitEvery,
@@ -30,6 +41,7 @@ export class EmitEveryProcessor implements Processor<unknown, unknown> {
   init(context: ProcessorContext): void {
     this.context = context;
     this.store = context.store<Buffer, Buffer>();
+    this.session = NONE;
     // Stream time may go on without a record that comes as far as here.
     context.schedule(this.emit.everyMs, 'stream-time', (now) => this.releaseAt(now));
   }
@@ -37,14 +49,16 @@ export class EmitEveryProcessor implements Processor<unknown, unknown> {
   processBatch({ records }: RecordBatch): MaybePromise<void> {
     const names = records.map(({ key }) => (key === null || key === undefined ? undefined : this.nameOf(key)));
     const distinct = [...new Set(names)].filter((name) => name !== undefined);
-    return andThen(this.store.getBatch([SUMS_ROW, ...distinct.map(placeRow)]), ([sums = null, ...rows]) => {
-      const waiting = this.waiting(sums);
-      for (const [i, name] of distinct.entries()) {
-        const row = rows[i];
-        if (row) waiting.knows(name, decodePlace(row));
-      }
-      return andThen(this.takeFrom(0, records, names, waiting), () => this.finish(waiting));
-    });
+    return andThen(this.store.getBatch([QUEUE_ROW, ...distinct.map(placeRow)]), ([state = null, ...rows]) =>
+      andThen(this.queueOf(state), (queue) => {
+        const waiting = this.waiting(queue, records.at(-1)?.streamTime ?? 0);
+        for (const [i, name] of distinct.entries()) {
+          const row = rows[i];
+          if (row) waiting.knows(name, row);
+        }
+        return andThen(this.takeFrom(0, records, names, waiting), () => this.finish(waiting));
+      }),
+    );
   }
 
   /** Stays synchronous while nothing that was stored has to leave. */
@@ -61,23 +75,28 @@ export class EmitEveryProcessor implements Processor<unknown, unknown> {
   }
 
   private async releaseAt(now: number): Promise<void> {
-    const [sums = null] = await this.store.getBatch([SUMS_ROW]);
-    const waiting = this.waiting(sums);
+    const [state = null] = await this.store.getBatch([QUEUE_ROW]);
+    const waiting = this.waiting(await this.queueOf(state), now);
     await waiting.release(now, undefined);
-    await this.finish(waiting);
+    this.finish(waiting);
   }
 
-  private waiting(sums: Buffer | null): WaitingOutputs {
-    return new WaitingOutputs(this.store, decodeSums(sums), this.emit, this.keys);
+  private queueOf(row: Buffer | null): MaybePromise<QueueState> {
+    const found = decodeState(row);
+    if (found.session === this.session) return found;
+    this.session = found.session + 1;
+    return remadeQueue(this.store, found, this.session);
   }
 
-  private finish(waiting: WaitingOutputs): MaybePromise<void> {
-    return andThen(waiting.close(), () => {
-      const { outputs, early } = waiting;
-      this.store.setBatch(waiting.writes());
-      if (early > 0) this.context.metrics.counter('early_outputs_total', { step: this.node }).add(early);
-      this.context.forwardBatch(outputs);
-    });
+  private waiting(queue: QueueState, until: number): WaitingOutputs {
+    return new WaitingOutputs(this.store, queue, this.emit, this.keys, until);
+  }
+
+  private finish(waiting: WaitingOutputs): void {
+    const { outputs, early } = waiting;
+    this.store.setBatch(waiting.writes());
+    if (early > 0) this.context.metrics.counter('early_outputs_total', { step: this.node }).add(early);
+    this.context.forwardBatch(outputs);
   }
 
   private nameOf(key: unknown): string {

@@ -1,8 +1,10 @@
 import type { StoreShape } from '../core/processor.js';
+import type { StoreDefinition } from '../core/store.js';
 import type { Step, StoreSpec } from './model.js';
+import { QUEUE } from './waiting-rows.js';
 
 /** A declared store's settings, without a place of its own in the file. */
-export type ImpliedStore = Omit<StoreSpec, 'position' | 'engineAt'>;
+export type ImpliedStore = Omit<StoreSpec, 'position' | 'engineAt'> & Pick<StoreDefinition, 'unlogged'>;
 
 export interface StepStores {
   /** Name the step uses → the store's name. */
@@ -68,5 +70,6 @@ export function waitingStore(step: Step, id: string, declared: readonly StoreSpe
     value: 'bytes',
     changelog: own?.changelog === false ? false : {},
     standby: own?.standby ?? 0,
+    unlogged: QUEUE,
   };
 }

@@ -8,10 +8,11 @@ const DELETE_RETENTION_MS = 7 * DAY_MS;
 
 /** A store as the topology knows it. */
 export function storeDefinition(application: string, store: ImpliedStore): StoreDefinition {
-  const { name, type, ttlMs, historyMs, retentionMs, windowSizeMs, engine, key, value, changelog, standby } = store;
+  const { name, type, ttlMs, historyMs, retentionMs, windowSizeMs, engine, key, value, changelog, standby, unlogged } = store;
   const times = { ...(ttlMs !== undefined && { ttlMs }), ...(historyMs !== undefined && { historyMs }), ...(retentionMs !== undefined && { retentionMs }) };
   const definition = { name, type, ...times, ...(windowSizeMs !== undefined && { windowSizeMs }), engine, key, value, standby };
-  return { ...definition, changelog: changelog === false ? undefined : changelogOf(application, store, changelog) };
+  const rows = unlogged === undefined ? {} : { unlogged };
+  return { ...definition, ...rows, changelog: changelog === false ? undefined : changelogOf(application, store, changelog) };
 }
 
 /** A local table as the topology knows it: its topic is its changelog (S5). */

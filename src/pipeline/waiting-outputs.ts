@@ -1,40 +1,27 @@
 import { isPromise, type MaybePromise } from '../core/maybe.js';
 import type { StreamRecord } from '../core/record.js';
 import type { Serde } from '../core/serde.js';
-import type { KeyValueStore, StoreIterator } from '../core/store.js';
+import type { KeyValueStore } from '../core/store.js';
 import type { EmitEvery } from './model.js';
-import {
-  afterRow,
-  bytesOfOutput,
-  decodeOutput,
-  decodeQueueRow,
-  encodeOutput,
-  encodePlace,
-  encodeSums,
-  type Place,
-  placeRow,
-  QUEUE_END,
-  queueFrom,
-  queueRow,
-  SUMS_ROW,
-  type Sums,
-  weightOf,
-} from './waiting-rows.js';
+import { encodeState, type QueueEntry, QueueReader, type QueueState, queueAfter } from './waiting-queue.js';
+import { decodeOutput, decodePlace, encodeOutput, outputOf, type Place, placeRow, QUEUE_ROW, weightOf } from './waiting-rows.js';
 
-/** Rows asked for at first, and how often the next scan asks for twice as many. */
-const FIRST_SCAN = 64;
-const MOST_DOUBLED = 6;
+/** Outputs read ahead at once, and how many of those that are not due and may leave early. */
+const READ_AHEAD = 1000;
+const FEW = 16;
 
-interface Waiting extends Place {
-  readonly key: string;
-  readonly stored: boolean;
-  bytes: number;
+class Waiting implements Place {
   /** The latest update that the store does not have; undefined: what it has is the latest. */
-  update?: StreamRecord;
-  /** Its row in the queue, once that was read. */
-  row?: Buffer;
-  /** The bytes differ from those in the store. */
-  resized?: boolean;
+  update: StreamRecord | undefined;
+
+  constructor(
+    readonly key: string,
+    readonly since: number,
+    readonly number: number,
+    public bytes: number,
+    /** What the store has of it; undefined when it began to wait in this batch. */
+    readonly row: Buffer | undefined,
+  ) {}
 }
 
 /**
@@ -47,39 +34,38 @@ export class WaitingOutputs {
   readonly outputs: StreamRecord[] = [];
   /** How many left before their time. */
   early = 0;
+  /** Those that wait and are known, by key. */
   private readonly byKey = new Map<string, Waiting>();
   /** Not in the store, in the order in which they leave; `head`: the next to. */
   private readonly begun: Waiting[] = [];
   private head = 0;
-  /** In the store, and gone since. */
-  private readonly left: Waiting[] = [];
-  private scan: StoreIterator<Buffer, Buffer> | undefined;
-  /** Where the next scan begins, how many there were, and how many rows the present one gave. */
-  private from: Buffer;
-  private scans = 0;
-  private scanned = 0;
-  /** The oldest that the store has, where it was read ahead. */
-  private ahead: Waiting | undefined;
-  /** `since` of the oldest that the store has and that has not left. */
-  private oldestStored: number | undefined;
+  /** Rows that the store has of what has left. */
+  private readonly gone: Buffer[] = [];
+  /** Through what the store has: up to what has not left, and to what was not read ahead. */
+  private readonly stored: QueueReader;
+  private readonly ahead: QueueReader;
+  private readonly read: Waiting[] = [];
+  private taken = 0;
   private newest: number;
-  private number: number;
   private bytes: number;
 
   constructor(
     private readonly store: KeyValueStore<Buffer, Buffer>,
-    private readonly before: Sums,
+    private readonly before: QueueState,
     private readonly emit: EmitEvery,
     private readonly keys: Serde<unknown>,
+    /** Stream time at the end of the batch. */
+    private readonly until: number,
   ) {
-    ({ newest: this.newest, number: this.number, bytes: this.bytes, oldest: this.oldestStored } = before);
-    // Not at the start of the queue: there lie the rows of those that have left and that the disk still has.
-    this.from = queueFrom(before.oldest ?? 0);
+    ({ newest: this.newest, bytes: this.bytes } = before);
+    this.stored = new QueueReader(store, before, (stretch) => this.gone.push(stretch));
+    this.ahead = new QueueReader(store, before);
   }
 
   /** The store has an output of this key. */
-  knows(key: string, place: Place): void {
-    this.byKey.set(key, { ...place, key, stored: true });
+  knows(key: string, row: Buffer): void {
+    const { since, number, bytes } = decodePlace(row);
+    this.byKey.set(key, new Waiting(key, since, number, bytes, row));
   }
 
   /** The latest result of a key: in the place of one that waits, else at the end. */
@@ -87,12 +73,11 @@ export class WaitingOutputs {
     let waiting = this.byKey.get(key);
     if (waiting === undefined) {
       this.newest = Math.max(this.newest, record.streamTime);
-      waiting = { key, since: this.newest, number: ++this.number, bytes: 0, stored: false };
+      waiting = new Waiting(key, this.newest, this.before.next + this.begun.length, 0, undefined);
       this.byKey.set(key, waiting);
       this.begun.push(waiting);
     }
     const bytes = weightOf(key, record);
-    if (bytes !== waiting.bytes) waiting.resized = true;
     this.bytes += bytes - waiting.bytes;
     waiting.bytes = bytes;
     waiting.update = record;
@@ -101,77 +86,67 @@ export class WaitingOutputs {
   /** Lets go of what is due at a stream time, and of the oldest while there is too much; `cause`: the record that did it. */
   release(now: number, cause: StreamRecord | undefined): MaybePromise<void> {
     for (;;) {
-      const since = this.oldestStored ?? this.begun[this.head]?.since;
+      const since = this.oldest;
       if (since === undefined) return;
       const due = since + this.emit.everyMs <= now;
       if (!due && this.bytes <= this.emit.maxBytes) return;
+      const fetched = this.readAhead(due ? 0 : FEW);
+      if (isPromise(fetched)) return fetched.then(() => this.release(now, cause));
       if (!due) this.early++;
-      const next = this.oldestStored === undefined ? (this.begun[this.head++] as Waiting) : this.nextStored();
-      if (isPromise(next)) {
-        return next.then((waiting) => {
-          if (waiting !== undefined) this.leave(waiting, cause);
-          return this.release(now, cause);
-        });
-      }
-      this.leave(next, cause);
+      this.leave(this.next(), cause);
     }
   }
 
   /** What the store is to hold now. */
   writes(): [Buffer, Buffer | null][] {
-    const writes: [Buffer, Buffer | null][] = [];
-    for (const one of this.left) writes.push([queueRow(one.key, one), null], [placeRow(one.key), null]);
+    const writes: [Buffer, Buffer | null][] = this.gone.map((row) => [row, null]);
     for (const one of this.byKey.values()) {
-      if (one.update === undefined) continue;
-      writes.push([queueRow(one.key, one), encodeOutput(one.update, one.bytes)]);
-      if (!one.stored || one.resized) writes.push([placeRow(one.key), encodePlace(one)]);
+      if (one.update !== undefined) writes.push([placeRow(one.key), encodeOutput(one, one.update)]);
     }
-    const sums: Sums = { oldest: this.oldestStored ?? this.begun[this.head]?.since, newest: this.newest, number: this.number, bytes: this.bytes };
-    const { oldest, newest, number, bytes } = this.before;
-    if (sums.oldest !== oldest || sums.newest !== newest || sums.number !== number || sums.bytes !== bytes) writes.push([SUMS_ROW, encodeSums(sums)]);
+    const change = { reader: this.stored, added: this.begun.slice(this.head), next: this.before.next + this.begun.length };
+    const queue = queueAfter(this.before, change, (row, entries) => writes.push([row, entries]));
+    const state = encodeState({ session: this.before.session, newest: this.newest, bytes: this.bytes, ...queue });
+    if (!state.equals(encodeState(this.before))) writes.push([QUEUE_ROW, state]);
     return writes;
   }
 
-  close(): MaybePromise<void> {
-    return this.scan?.return().then(() => {});
+  /** `since` of the next to leave. */
+  private get oldest(): number | undefined {
+    return this.stored.since ?? this.begun[this.head]?.since;
   }
 
-  private leave(waiting: Waiting, cause: StreamRecord | undefined): void {
-    const { key, update, row } = waiting;
-    const bytes = update === undefined ? (row as Buffer) : encodeOutput(update, waiting.bytes);
-    this.outputs.push(decodeOutput(key, bytes, this.keys, cause));
-    this.bytes -= waiting.bytes;
+  private next(): Waiting {
+    if (this.stored.since === undefined) return this.begun[this.head++] as Waiting;
+    this.stored.skip();
+    return this.read[this.taken++] as Waiting;
+  }
+
+  private leave({ key, update, row, bytes }: Waiting, cause: StreamRecord | undefined): void {
+    this.outputs.push(update === undefined ? decodeOutput(key, row as Buffer, this.keys, cause) : outputOf(key, update, this.keys, cause));
+    this.bytes -= bytes;
     this.byKey.delete(key);
-    if (waiting.stored) this.left.push(waiting);
+    if (row !== undefined) this.gone.push(placeRow(key));
   }
 
-  /** The oldest that the store has; the one after it is read too, to know when its time is over. */
-  private async nextStored(): Promise<Waiting | undefined> {
-    const next = this.ahead ?? (await this.readStored());
-    this.ahead = await this.readStored();
-    this.oldestStored = this.ahead?.since;
-    return next;
-  }
-
-  /** Some at a time: what a scan costs goes by what it is asked for, and most of what waits is not due. */
-  private async readStored(): Promise<Waiting | undefined> {
-    const limit = FIRST_SCAN * 2 ** this.scans;
-    this.scan ??= this.store.range(this.from, QUEUE_END, { limit });
-    const { done, value } = await this.scan.next();
-    if (done) {
-      if (this.scanned < limit) return undefined;
-      this.scans = Math.min(this.scans + 1, MOST_DOUBLED);
-      this.scanned = 0;
-      this.scan = undefined;
-      return this.readStored();
+  /** The outputs at the queue's head, where they are not here yet: those that are due in this batch, and `few` at least. */
+  private readAhead(few: number): MaybePromise<void> {
+    if (this.taken < this.read.length || this.stored.since === undefined) return;
+    const entries: QueueEntry[] = [];
+    for (let { since } = this.ahead; since !== undefined && entries.length < READ_AHEAD; { since } = this.ahead) {
+      if (entries.length >= few && since + this.emit.everyMs > this.until) break;
+      entries.push(this.ahead.take());
     }
-    const [name, row] = value;
-    this.scanned++;
-    this.from = afterRow(name);
-    const place = decodeQueueRow(name);
-    const known = this.byKey.get(place.key);
-    const waiting: Waiting = known?.stored ? known : { ...place, bytes: bytesOfOutput(row), stored: true };
-    waiting.row = row;
-    return waiting;
+    const unknown = entries.filter(({ key }) => !this.byKey.has(key));
+    const rows = this.store.getBatch(unknown.map(({ key }) => placeRow(key)));
+    return isPromise(rows) ? rows.then((found) => this.hold(entries, unknown, found)) : this.hold(entries, unknown, rows);
+  }
+
+  private hold(entries: readonly QueueEntry[], unknown: readonly QueueEntry[], rows: readonly (Buffer | null)[]): void {
+    for (const [i, { key }] of unknown.entries()) {
+      const row = rows[i];
+      if (!row) throw new Error(`${this.store.name} has no row for an output that waits`);
+      this.knows(key, row);
+    }
+    for (const { key } of entries) this.read.push(this.byKey.get(key) as Waiting);
   }
 }

@@ -8,36 +8,26 @@ import { msgpack } from '../serdes/msgpack.js';
 /** Values as steps have them: bytes, bigints and all. */
 const VALUES = msgpack('msgpack as bigint', true);
 
-/** First bytes of the rows: where a key waits, what waits in the order of time, and the sums. */
+/** First byte of the row of a key: the output that waits. All that the changelog has. */
 const PLACE = 'k';
-const QUEUE = 'q';
-const SUMS = Buffer.from('s');
-const NUL = Buffer.alloc(1);
+/** First byte of the rows that say in which order outputs leave: made of the others after a restore. */
+export const QUEUE = 'q';
+/** A place, before the time of the output and the output. */
+const PLACE_BYTES = 3 * TIME_BYTES;
 /** Beside its key and value an output that waits takes about so many bytes, in its rows. */
 const OVERHEAD = 64;
 
-const QUEUE_START = Buffer.from(QUEUE);
-/** Behind the rows of outputs that wait, oldest first. */
-export const QUEUE_END = Buffer.from('r');
-export const SUMS_ROW = SUMS;
+export const PLACES = Buffer.from(PLACE);
+/** The row of the queue's state; the others that begin so are its stretches. */
+export const QUEUE_ROW = Buffer.from(QUEUE);
 
 /** Where an output waits. Keys are one character a byte. */
 export interface Place {
   /** Stream time of its first update, in epoch milliseconds. */
   readonly since: number;
-  /** Number of the output among all that ever waited: none waits before one with a lower number. */
+  /** Outputs leave in the order of these numbers, which is also that of `since`. */
   readonly number: number;
-  readonly bytes: number;
-}
-
-/** Of all outputs that wait. */
-export interface Sums {
-  /** `since` of the oldest; undefined when none waits. */
-  readonly oldest: number | undefined;
-  /** `since` of the newest that ever waited. */
-  readonly newest: number;
-  /** The last number given. */
-  readonly number: number;
+  /** What it counts for toward the bound. */
   readonly bytes: number;
 }
 
@@ -45,64 +35,53 @@ export function placeRow(key: string): Buffer {
   return bytesOfLatin1(PLACE + key);
 }
 
-export function encodePlace({ since, number, bytes }: Place): Buffer {
-  return times(since, number, bytes);
+export function keyOfPlace(row: Buffer): string {
+  return latin1Of(row, 1);
+}
+
+/** A stretch of the queue, by the number of its first output. */
+export function stretchRow(first: number): Buffer {
+  const row = Buffer.allocUnsafe(1 + TIME_BYTES);
+  row.set(QUEUE_ROW);
+  writeTime(first, row, 1);
+  return row;
+}
+
+/** The place of an output, and then the output itself without its key. */
+export function encodeOutput({ since, number, bytes }: Place, { value, timestamp, headers }: StreamRecord): Buffer {
+  const named = headers.map((header) => [header.key, header.value]);
+  const output = VALUES.serialize(named.length === 0 ? [value ?? null] : [value ?? null, named]);
+  const row = Buffer.allocUnsafe(PLACE_BYTES + TIME_BYTES + output.length);
+  writeTime(since, row, 0);
+  writeTime(number, row, TIME_BYTES);
+  writeTime(bytes, row, 2 * TIME_BYTES);
+  writeTime(timestamp, row, PLACE_BYTES);
+  row.set(output, PLACE_BYTES + TIME_BYTES);
+  return row;
 }
 
 export function decodePlace(row: Buffer): Place {
   return { since: readTime(row, 0), number: readTime(row, TIME_BYTES), bytes: readTime(row, 2 * TIME_BYTES) };
 }
 
-/** In the byte order of these rows outputs leave. */
-export function queueRow(key: string, { since, number }: Place): Buffer {
-  return Buffer.concat([QUEUE_START, times(since, number), bytesOfLatin1(key)]);
-}
-
-/** Before the rows of outputs that wait since then or later. */
-export function queueFrom(since: number): Buffer {
-  return Buffer.concat([QUEUE_START, times(since)]);
-}
-
-/** The first row that could follow. */
-export function afterRow(row: Buffer): Buffer {
-  return Buffer.concat([row, NUL]);
-}
-
-export function decodeQueueRow(row: Buffer): { readonly key: string; readonly since: number; readonly number: number } {
-  return { since: readTime(row, 1), number: readTime(row, 1 + TIME_BYTES), key: latin1Of(row, 1 + 2 * TIME_BYTES) };
-}
-
-export function encodeSums({ oldest, newest, number, bytes }: Sums): Buffer {
-  return times(oldest === undefined ? 0 : oldest + 1, newest, number, bytes);
-}
-
-export function decodeSums(row: Buffer | null): Sums {
-  if (row === null) return { oldest: undefined, newest: 0, number: 0, bytes: 0 };
-  const oldest = readTime(row, 0);
-  return {
-    oldest: oldest === 0 ? undefined : oldest - 1,
-    newest: readTime(row, TIME_BYTES),
-    number: readTime(row, 2 * TIME_BYTES),
-    bytes: readTime(row, 3 * TIME_BYTES),
-  };
-}
-
-/** The row of an output in the queue: what it counts for, then the output itself without its key. */
-export function encodeOutput(record: StreamRecord, bytes: number): Buffer {
-  const headers = record.headers.map(({ key, value }) => [key, value]);
-  return Buffer.concat([times(bytes), VALUES.serialize([record.value ?? null, record.timestamp, headers])]);
-}
-
-export function bytesOfOutput(row: Buffer): number {
-  return readTime(row, 0);
-}
-
 /** The output with its key, and the origin and stream time of the record that lets it go, if one does. */
 export function decodeOutput(key: string, row: Buffer, keys: Serde<unknown>, cause: StreamRecord | undefined): StreamRecord {
-  const [value, timestamp, headers] = VALUES.deserialize(row.subarray(TIME_BYTES)) as [unknown, number, [string, Uint8Array | null][]];
-  const init: RecordInit<unknown, unknown> = { key: keys.deserialize(bytesOfLatin1(key)), value, timestamp: Number(timestamp), headers: headersOf(headers) };
+  const [value, headers = []] = VALUES.deserialize(row.subarray(PLACE_BYTES + TIME_BYTES)) as [unknown, [string, Uint8Array | null][]?];
+  const timestamp = readTime(row, PLACE_BYTES);
+  const init: RecordInit<unknown, unknown> = { key: keys.deserialize(bytesOfLatin1(key)), value, timestamp, headers: headersOf(headers) };
   const record = StreamRecord.of(init);
   return cause === undefined ? record : record.withOriginOf(cause);
+}
+
+/** The same of an output that no row has yet: equal to what a row would have given (B3). */
+export function outputOf(key: string, record: StreamRecord, keys: Serde<unknown>, cause: StreamRecord | undefined): StreamRecord {
+  const plain = cause !== undefined && typeof record.key === 'string' && isPlain(record.value);
+  return plain ? record.withOriginOf(cause) : decodeOutput(key, encodeOutput({ since: 0, number: 0, bytes: 0 }, record), keys, cause);
+}
+
+/** Read from a row as it was. */
+function isPlain(value: unknown): boolean {
+  return value === null || typeof value === 'string' || (typeof value === 'number' && !Object.is(value, -0));
 }
 
 function headersOf(pairs: readonly [string, Uint8Array | null][]): Headers {
@@ -119,10 +98,4 @@ function sizeOf(value: unknown): number {
   if (typeof value === 'string' || Buffer.isBuffer(value)) return value.length;
   if (typeof value !== 'object' || value === null) return TIME_BYTES;
   return VALUES.serialize(value).length;
-}
-
-function times(...all: readonly number[]): Buffer {
-  const row = Buffer.allocUnsafe(all.length * TIME_BYTES);
-  for (const [i, time] of all.entries()) writeTime(time, row, i * TIME_BYTES);
-  return row;
 }

@@ -26,7 +26,7 @@ export class ChangelogWriter {
       if (table) continue; // its topic has the records already (S5)
       const values = this.state.changelogValue(store);
       const waiting: [string, Buffer | number | null, number | undefined][] = [];
-      this.state.eachChange(store, (key, value, time) => waiting.push([key, value, time]));
+      this.state.eachChange(store, (key, value, time) => waiting.push([key, value, time]), this.sink.transaction !== undefined);
       let bytes = 0;
       for (const [i, [key, value, time = timestamp]] of waiting.entries()) {
         this.outputs ??= new OutputBatch();

@@ -191,9 +191,14 @@ export class WriteBuffer {
     this.uncommitted = [];
   }
 
-  /** The keys that the next commit changes, with their new values: one changelog record each (S3). Between two batches only. */
-  eachUncommitted(visit: (key: string, value: Buffer | number | null) => void): void {
-    for (const { key, value } of this.uncommitted) visit(key, value as Buffer | number | null);
+  /**
+   * The keys that the next commit changes, with their new values: one changelog record each (S3). Between two batches only.
+   * With `onlyLasting`, without those that were known to be absent and are so again.
+   */
+  eachUncommitted(visit: (key: string, value: Buffer | number | null) => void, onlyLasting = false): void {
+    for (const { key, value, beforeCommit } of this.uncommitted) {
+      if (!onlyLasting || value !== null || beforeCommit !== null) visit(key, value as Buffer | number | null);
+    }
   }
 
   get hasUncommitted(): boolean {

@@ -18,6 +18,8 @@ export class KeyValueKind implements OpenStore {
     readonly reader: Required<StoreReader>,
     key: Serde<unknown>,
     value: Serde<unknown>,
+    /** First byte of the rows that the changelog does not have. */
+    private readonly unlogged?: string,
   ) {
     this.changelogValue = value;
     this.codec = new StoreCodec(buffer.name, key, value);
@@ -31,8 +33,10 @@ export class KeyValueKind implements OpenStore {
     this.buffer.write(key, value);
   }
 
-  eachChange(visit: ChangeVisitor): void {
-    this.buffer.eachUncommitted(visit);
+  eachChange(visit: ChangeVisitor, atomic = false): void {
+    const { unlogged } = this;
+    const logged: ChangeVisitor = (key, value) => (unlogged !== undefined && key.startsWith(unlogged) ? undefined : visit(key, value));
+    this.buffer.eachUncommitted(unlogged === undefined ? visit : logged, atomic);
   }
 }
 
@@ -48,8 +52,8 @@ export class TimestampedKind extends KeyValueKind {
     this.buffer.write(key, value && withTime(value, timestamp));
   }
 
-  override eachChange(visit: ChangeVisitor): void {
-    this.buffer.eachUncommitted((key, row) => visitTimestamped(key, row as Buffer | null, visit));
+  override eachChange(visit: ChangeVisitor, atomic = false): void {
+    this.buffer.eachUncommitted((key, row) => visitTimestamped(key, row as Buffer | null, visit), atomic);
   }
 }
 

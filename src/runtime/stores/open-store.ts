@@ -3,7 +3,7 @@ import type { Serde } from '../../core/serde.js';
 import type { StoreDefinition, StoreReader } from '../../core/store.js';
 import type { StateStore } from '../../core/store-types.js';
 import type { CacheBudget } from '../cache-budget.js';
-import { tableValues } from '../tables/table-values.js';
+import { tableFormat } from '../tables/table-format.js';
 import { asTable } from '../tables/table-view.js';
 import { WriteBuffer } from '../write-buffer.js';
 import { KeyValueKind, TimestampedKind } from './key-value-kind.js';
@@ -26,13 +26,13 @@ export function openStore(
   serdeFor: (format: string) => Serde<unknown> | undefined,
   cache: CacheBudget,
 ): OpenStore {
-  const format = (name: string): Serde<unknown> => {
+  const format = (field: 'key' | 'value'): Serde<unknown> => {
+    const name = definition[field];
     const serde = serdeFor(name);
     if (!serde) throw new ConfigError('format/unknown', `store ${definition.name} names the format ${name}, which does not exist`);
-    return serde;
+    return definition.table ? tableFormat(serde, definition.name, field) : serde;
   };
-  const named = format(definition.value);
-  const formats = { key: format(definition.key), value: definition.table ? tableValues(named, definition.name) : named };
+  const formats = { key: format('key'), value: format('value') };
   const numbers = keepsPlainValues(definition) && formats.value.checkNumber ? (formats.value as Serde<number>) : undefined;
   const store = storeOver(new WriteBuffer(definition.name, reader, cache, numbers), reader, definition, formats);
   return definition.table ? asTable(store) : store;
@@ -55,7 +55,7 @@ export function storeOver(
       return new WindowedKind(buffer, reader, definition, key, value, definition.type === 'window' ? windows : sessions);
     case 'key-value':
       return definition.ttlMs === undefined
-        ? new KeyValueKind(buffer, reader, key, value)
+        ? new KeyValueKind(buffer, reader, key, value, definition.unlogged)
         : new TtlKind(buffer, reader, definition, key, value, (kind, viewer) => new TtlView(kind, viewer));
   }
 }

@@ -43,7 +43,11 @@ export interface OpenStore {
   /** Bytes of changelog records that wait for a commit beside the buffer's. */
   readonly waitingBytes?: number;
   view(viewer: Viewer): StateStore;
-  eachChange(visit: ChangeVisitor): void;
+  /**
+   * `atomic`: no record of an attempt that failed is in the changelog (C3), so what has come and gone since the last commit needs none
+   * either.
+   */
+  eachChange(visit: ChangeVisitor, atomic?: boolean): void;
   /** Of what a table can be: takes a record of its topic as it is, the key one character a byte; null deletes (S5). */
   fill?(key: string, value: Buffer | null, timestamp: number): void;
   /** The batch is about to end. */
