@@ -8,14 +8,16 @@ import { addList } from './list.js';
 import { addNew } from './new.js';
 import { addRun } from './run.js';
 import { EXIT, Exit, type ExitCode, type Shell } from './shell.js';
+import { addSnapshots } from './snapshots.js';
 import { addStore } from './store.js';
+import { addTest } from './test.js';
 import { addVersion } from './version.js';
 
 /** One command: adds itself to the program. What it throws decides the exit code, see failure.ts. */
 type AddCommand = (program: Command, shell: Shell) => void;
 
 /** In the order in which help lists them. */
-const commands: readonly AddCommand[] = [addRun, addDev, addCheck, addList, addNew, addStore, addHealthcheck, addVersion];
+const commands: readonly AddCommand[] = [addRun, addDev, addCheck, addTest, addList, addNew, addStore, addSnapshots, addHealthcheck, addVersion];
 
 export function buildProgram(shell: Shell): Command {
   const program = new Command('kstreamd')

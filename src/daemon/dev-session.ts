@@ -12,7 +12,7 @@ import type { Serde } from '../core/serde.js';
 import type { Transport } from '../core/transport.js';
 import { MockCluster } from '../kafka/mock-cluster.js';
 import { compile } from '../pipeline/compile.js';
-import type { Pipeline, TestRecord } from '../pipeline/model.js';
+import type { Pipeline, StoreEntries, TestRecord } from '../pipeline/model.js';
 import { SerdeSet } from '../serdes/serde-set.js';
 import { MemoryRegistry } from '../testing/memory-registry.js';
 import { encodeSample, openForSamples } from '../testing/sample-records.js';
@@ -35,11 +35,29 @@ export interface DevOutput {
 /** How long a pipeline may take to end when it is asked to. */
 const STOP_WITHIN_MS = 5000;
 
-/** Everything that the file's `tests:` send, in their order. */
+/** What the file's `tests:` put into tables, which is sent to their topics, and everything that they send, in their order. */
 export function samplesOfTests(pipeline: Pipeline): Sample[] {
-  return pipeline.tests.flatMap((test) =>
-    test.send.flatMap((item) => ('records' in item ? item.records.map((record) => ({ topic: item.topic, record })) : [])),
-  );
+  return pipeline.tests.flatMap((test) => [
+    ...test.preload.flatMap((entries) => samplesOfTable(pipeline, entries)),
+    ...test.send.flatMap((item) => ('records' in item ? item.records.map((record) => ({ topic: item.topic, record })) : [])),
+  ]);
+}
+
+/** Nothing for a store: only its own steps write that. */
+function samplesOfTable({ tables }: Pipeline, { store, entries }: StoreEntries): Sample[] {
+  const table = tables.find(({ name }) => name === store);
+  if (table === undefined) return [];
+  const { topic, key: format } = table.input;
+  return entries.map(({ key, keyText, value, at, partition, position }) => ({
+    topic,
+    record: {
+      key: format === 'string' ? (keyText ?? key) : key,
+      value,
+      ...(at !== undefined && { at }),
+      ...(partition !== undefined && { partition }),
+      position,
+    },
+  }));
 }
 
 /** A pipeline on a cluster of its own inside this process, with state that is thrown away at the end. */

@@ -4,6 +4,7 @@ import { type LoadedPipeline, loadPipeline } from '../pipeline/load.js';
 import type { Pipeline } from '../pipeline/model.js';
 import { resolvePartitioner, resolvePlugin, resolveStoreEngine } from '../pipeline/plugins.js';
 import { CompileError } from '../pipeline/stream.js';
+import { checkTestValues } from '../pipeline/test-values.js';
 import { builtinProcessors } from '../processors/registry.js';
 import { formatNames } from '../serdes/formats.js';
 import { TopologyError } from '../topology/validate.js';
@@ -21,18 +22,17 @@ export async function loadApplication(files: readonly string[], env: Readonly<Re
     resolveStoreEngine: (specifier, fromFile) => resolveStoreEngine(specifier, fromFile, { version }),
     formats: formatNames,
   });
-  const refused = pipeline && compileFinding(pipeline);
-  return refused ? { pipeline: undefined, diagnostics: [...diagnostics, refused] } : { pipeline, diagnostics };
+  const refused = pipeline === undefined ? [] : compileFindings(pipeline);
+  return refused.length > 0 ? { pipeline: undefined, diagnostics: [...diagnostics, ...refused] } : { pipeline, diagnostics };
 }
 
-/** What only shows when the topology is built; undefined when it can be. */
-function compileFinding(pipeline: Pipeline): Diagnostic | undefined {
+/** What only shows when the topology is built, all of it errors. */
+function compileFindings(pipeline: Pipeline): Diagnostic[] {
   try {
-    compile(pipeline);
-    return undefined;
+    return checkTestValues(pipeline, compile(pipeline));
   } catch (error) {
-    if (error instanceof CompileError) return { ...error.position, severity: 'error', code: error.code, message: error.finding, fix: error.fix };
-    if (error instanceof TopologyError) return { ...pipeline.position, severity: 'error', code: error.code, message: error.message, fix: error.fix };
+    if (error instanceof CompileError) return [{ ...error.position, severity: 'error', code: error.code, message: error.finding, fix: error.fix }];
+    if (error instanceof TopologyError) return [{ ...pipeline.position, severity: 'error', code: error.code, message: error.message, fix: error.fix }];
     throw error;
   }
 }

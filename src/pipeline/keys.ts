@@ -209,9 +209,9 @@ export const TEST_KEYS = {
   match: { description: 'how records are compared: exact (default) or contains' },
   expectStores: { description: 'entries expected by store' },
   expectError: { description: 'part of the error that must stop the run' },
-  tables: { description: 'entries to begin with, by table', notYet: true },
-  stores: { description: 'entries to begin with, by store', notYet: true },
-  mock: { description: 'expressions in place of plugins', notYet: true },
+  tables: { description: 'entries that are there before the first record, by table' },
+  stores: { description: 'entries that are there before the first record, by store' },
+  mock: { description: 'expressions in place of plugins, by step: each gives the new value, as map does' },
 } as const satisfies KeyTable;
 
 export const TEST_RECORD_KEYS = {
@@ -220,8 +220,21 @@ export const TEST_RECORD_KEYS = {
   raw: { description: 'the value as text, byte for byte' },
   headers: { description: 'headers as text by name' },
   at: { description: 'timestamp: an instant' },
-  partition: { description: 'partition, 0 by default' },
+  partition: { description: 'partition; what has none goes where Kafka’s partitioner puts its key' },
   times: { description: 'how many such records' },
   every: { description: 'time between them' },
-  window: { description: 'window of the output', notYet: true },
+  window: { description: 'window of an expected record: a map with start and end' },
+} as const satisfies KeyTable;
+
+export const TEST_ENTRY_KEYS = {
+  key: { description: 'key of the entry; only in a list' },
+  value: { description: 'value of the entry; null: in a versioned store absent from then on, under expectStores not there', required: true },
+  at: { description: 'time of a timestamped value, of a version, or of an entry of a store with ttl: an instant; where tests begin by default' },
+  window: { description: 'of a window or session store: a map with start and end' },
+  partition: { description: 'partition of the task that has it; where Kafka’s partitioner puts the key by default' },
+} as const satisfies KeyTable;
+
+export const TEST_WINDOW_KEYS = {
+  start: { description: 'an instant', required: true },
+  end: { description: 'an instant: of a window the first one behind it, of a session the last one in it; a session store needs it' },
 } as const satisfies KeyTable;

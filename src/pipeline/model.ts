@@ -198,13 +198,34 @@ export interface Arm {
 /** A `tests:` entry, checked in shape; values are still YAML data. */
 export interface PipelineTest {
   readonly name: string;
+  /** What is in tables, then in stores, before the first record. */
+  readonly preload: readonly StoreEntries[];
+  readonly mocks: readonly TestMock[];
   /** Items in order: records to a topic, or an advance of the clock in milliseconds. */
-  readonly send: readonly ({ readonly topic: string; readonly records: readonly TestRecord[] } | { readonly advanceMs: number })[];
-  readonly expect: Readonly<Record<string, { readonly records: readonly TestRecord[] } | { readonly count: number }>>;
+  readonly send: readonly (TestSend | { readonly advanceMs: number })[];
+  readonly expect: Readonly<Record<string, TestExpectation>>;
   readonly match: 'exact' | 'contains';
-  readonly expectStores: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
-  readonly expectError: string | undefined;
+  /** A null value: no such entry. */
+  readonly expectStores: readonly StoreEntries[];
+  /** Part of the error that must stop the run. */
+  readonly expectError: { readonly text: string; readonly position: Position } | undefined;
   readonly position: Position;
+}
+
+export interface TestSend {
+  readonly topic: string;
+  readonly records: readonly TestRecord[];
+  /** Index of the map that it stands in: between topics of one map there is no order. */
+  readonly map: number;
+}
+
+export type TestExpectation = ({ readonly records: readonly TestRecord[] } | { readonly count: number }) & { readonly position: Position };
+
+/** A plugin's step that an expression stands in for. */
+export interface TestMock {
+  readonly step: Step;
+  /** Gives the value of the one record that leaves, as that of `map` does. */
+  readonly expression: Expression;
 }
 
 /** One record of a test; absent fields are undefined. */
@@ -219,4 +240,39 @@ export interface TestRecord {
   readonly partition?: number;
   readonly times?: number;
   readonly everyMs?: number;
+  /** Of an expected record only. */
+  readonly window?: EntryWindow;
+  /** Undefined of a record that does not stand in a pipeline file. */
+  readonly position?: Position;
+}
+
+/** Entries of one store or table. */
+export interface StoreEntries {
+  readonly store: string;
+  readonly entries: readonly StoreEntry[];
+  /** Where the store is named. */
+  readonly position: Position;
+}
+
+export interface StoreEntry {
+  /** As YAML types it. */
+  readonly key: unknown;
+  /** What is written, where the key is that of a map: what formats of text mean by it. */
+  readonly keyText?: string;
+  readonly value: unknown;
+  /** Epoch milliseconds. */
+  readonly at?: number;
+  readonly window?: EntryWindow;
+  readonly partition?: number;
+  /** The store keeps a time with each value, which `at` is. */
+  readonly timed?: boolean;
+  /** Where its value stands, and its key. */
+  readonly position: Position;
+  readonly keyPosition: Position;
+}
+
+/** Epoch milliseconds. */
+export interface EntryWindow {
+  readonly start: number;
+  readonly end?: number;
 }

@@ -9,7 +9,7 @@ import type { Reader } from './reader.js';
 import { readStoreType } from './store-types.js';
 import { isNull, positionOf, type TreeNode } from './tree.js';
 
-const ENGINES = ['leveldb', 'memory'] as const;
+export const BUILT_IN_ENGINES = ['leveldb', 'memory'] as const;
 /** A group has more instances than this nowhere. */
 export const MOST_COPIES = 1000;
 
@@ -58,5 +58,5 @@ export function readEngine(node: TreeNode | undefined, reader: Reader): string |
   const engine = reader.text(node, 'engine');
   if (node === undefined || engine === undefined) return undefined;
   if (/^\.{0,2}\//.test(engine)) return resolve(dirname(node.source.file), engine);
-  return engine.includes('#') ? engine : reader.word(node, 'engine', ENGINES);
+  return engine.includes('#') ? engine : reader.word(node, 'engine', BUILT_IN_ENGINES);
 }

@@ -3,11 +3,9 @@ import type { Logger } from '../core/logger.js';
 import type { GlobalTableDefinition, NamedWrite, StoreEngine } from '../core/store.js';
 import type { CacheBudget } from '../runtime/cache-budget.js';
 import { BatchGate } from '../runtime/globals/batch-gate.js';
-import type { GlobalViews } from '../runtime/globals/global-views.js';
+import { type GlobalViews, globalView } from '../runtime/globals/global-views.js';
 import { SchemaNeeds } from '../runtime/globals/schema-needs.js';
-import { TableCodec } from '../runtime/globals/table-codec.js';
 import { TableStore } from '../runtime/globals/table-store.js';
-import { GlobalTableView } from '../runtime/globals/table-view.js';
 import type { OpenStore } from '../runtime/stores/store-kind.js';
 import { TaskState } from '../runtime/task-state.js';
 import type { SerdeSet } from '../serdes/serde-set.js';
@@ -81,7 +79,5 @@ async function openTable(application: string, definition: GlobalTableDefinition,
     logger,
   });
   store.show();
-  const codec = new TableCodec(definition.name, key, value);
-  const table = { name: definition.name, bytes: store.bytes };
-  return { definition, store, view: (viewer) => new GlobalTableView(table, codec, viewer), waiting: [], next: 0 };
+  return { definition, store, view: globalView(definition.name, store.bytes, key, value), waiting: [], next: 0 };
 }

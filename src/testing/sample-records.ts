@@ -7,7 +7,8 @@ import type { DriverRecord } from './topology-driver.js';
 
 /** The formats in which the pipeline reads a topic; string keys and json values for topics it does not read. */
 export function inputFormats(pipeline: Pipeline, topic: string, serdes: SerdeSet): { key: Serde<unknown>; value: Serde<unknown> } {
-  const input = pipeline.flows.flatMap((flow) => flow.from).find((one) => one.kind === 'topic' && one.topic === topic);
+  const inputs = [...pipeline.flows.flatMap((flow) => flow.from), ...pipeline.tables.map((table) => table.input)];
+  const input = inputs.find((one) => one.kind === 'topic' && one.topic === topic);
   const [key, value] = input?.kind === 'topic' ? [input.key, input.value] : ['string', 'json'];
   return { key: formatNamed(key, serdes), value: formatNamed(value, serdes) };
 }
@@ -26,20 +27,22 @@ export function encodeSample(pipeline: Pipeline, topic: string, sample: TestReco
   const formats = inputFormats(pipeline, topic, serdes);
   const first = sample.at ?? now;
   const encoded: Omit<DriverRecord, 'timestamp'> = {
-    key: bytesOf(formats.key, sample.key, topic, 'key'),
-    value: sample.raw === undefined ? bytesOf(formats.value, sample.value, topic, 'value') : Buffer.from(sample.raw),
+    key: bytesOf(formats.key, sample, topic, 'key'),
+    value: sample.raw === undefined ? bytesOf(formats.value, sample, topic, 'value') : Buffer.from(sample.raw),
     headers: Object.entries(sample.headers ?? {}).map(([key, value]): Header => ({ key, value: value === null ? null : Buffer.from(value) })),
     ...(sample.partition === undefined ? {} : { partition: sample.partition }),
   };
   return Array.from({ length: sample.times ?? 1 }, (_, i) => ({ ...encoded, timestamp: first + i * (sample.everyMs ?? 0) }));
 }
 
-function bytesOf(serde: Serde<unknown>, data: unknown, topic: string, field: string): Buffer | null {
+function bytesOf(serde: Serde<unknown>, { position, ...sample }: TestRecord, topic: string, field: 'key' | 'value'): Buffer | null {
+  const data = sample[field];
   if (data === null || data === undefined) return null;
   try {
     return serde.serialize(data);
   } catch (cause) {
-    throw new ConfigError('sample/format', `a sample ${field} for "${topic}" is not ${serde.format}: ${messageOf(cause)}`, { cause });
+    const place = position === undefined ? '' : `${position.file}:${position.line}:${position.column}: `;
+    throw new ConfigError('sample/format', `${place}a sample ${field} for "${topic}" is not ${serde.format}: ${messageOf(cause)}`, { cause });
   }
 }
 

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,10 +7,11 @@ import { type Headers, NO_HEADERS } from '../core/headers.js';
 import { type Logger, silentLogger } from '../core/logger.js';
 import { noMetrics } from '../core/metrics.js';
 import { partitionForKey } from '../core/murmur2.js';
+import type { Origin } from '../core/origin.js';
 import { OutputBatch, type OutputRecord } from '../core/output-batch.js';
 import type { ErrorPolicy } from '../core/policy.js';
 import type { KeyValueStore, StoreEngine } from '../core/store.js';
-import type { Sink } from '../core/transport.js';
+import type { Sink, TopicPartition } from '../core/transport.js';
 import { CacheBudget } from '../runtime/cache-budget.js';
 import { EngineMetrics } from '../runtime/metrics.js';
 import { Task } from '../runtime/task.js';
@@ -21,6 +23,8 @@ import type { Topology } from '../topology/topology.js';
 import { DriverTables } from './driver-tables.js';
 import { ManualClock } from './manual-clock.js';
 import { LogBatch } from './partition-log.js';
+import { type DriverEntry, PreloadedStores } from './preload.js';
+import { writersFirst } from './writers-first.js';
 
 /** A record for the driver to send; bytes as they would stand in Kafka. */
 export interface DriverRecord {
@@ -47,11 +51,17 @@ export interface DriverOptions {
   readonly commit?: boolean;
   /** Engines beside `memory`, which every store gets otherwise. */
   readonly engines?: ReadonlyMap<string, StoreEngine>;
+  /** What is in stores, tables and global tables when the steps are set up, by their names; committed, and seen to come by no step. */
+  readonly preload?: Readonly<Record<string, readonly DriverEntry[]>>;
   readonly logger?: Logger;
 }
 
 /** What came out, with the partition that murmur2 gave it. */
-export type DriverOutput = OutputRecord & { readonly partition: number };
+export type DriverOutput = OutputRecord & {
+  readonly partition: number;
+  /** The input record behind it, the last of several; undefined of what was sent, and of what a punctuation made. */
+  readonly origin?: Origin | undefined;
+};
 
 const FAIL: ErrorPolicy = { retries: 0, backoff: { from: 0, to: 0 }, final: 'fail' };
 
@@ -67,6 +77,8 @@ export class TopologyDriver {
   private readonly written = new Map<string, DriverOutput[]>();
   private readonly inputs: ReadonlySet<string>;
   private tables: DriverTables | undefined;
+  /** The partition whose records are being processed. */
+  private reading: TopicPartition | undefined;
   /** Where plugins find their own files; made when one asks. */
   private readonly directory = join(tmpdir(), `kstreamd-driver-${randomUUID()}`);
 
@@ -78,17 +90,23 @@ export class TopologyDriver {
     this.inputs = new Set(topology.subtopologies.flatMap((one) => one.topics));
   }
 
+  /** Rejects with a ConfigError for an entry to preload that its store does not take. */
   static async open(topology: Topology, options: DriverOptions = {}): Promise<TopologyDriver> {
     const driver = new TopologyDriver(topology, options);
-    await driver.openTasks();
+    try {
+      await driver.openTasks();
+    } catch (error) {
+      await driver.close();
+      throw error;
+    }
     return driver;
   }
 
-  /** Puts records into a topic; they are processed by `settle`. */
-  send(topic: string, records: readonly DriverRecord[]): void {
-    for (const { key, value, timestamp = this.clock.now(), headers = NO_HEADERS, partition } of records) {
-      this.append({ topic, key, value, timestamp, headers, partition });
-    }
+  /** Puts records into a topic; they are processed by `settle`. Returns where each of them is. */
+  send(topic: string, records: readonly DriverRecord[]): Origin[] {
+    return records.map(({ key, value, timestamp = this.clock.now(), headers = NO_HEADERS, partition }) =>
+      this.append({ topic, key, value, timestamp, headers, partition }),
+    );
   }
 
   /** Processes until nothing waits. */
@@ -105,6 +123,7 @@ export class TopologyDriver {
   async advance(ms: number): Promise<void> {
     await this.settle();
     this.clock.advance(ms);
+    this.reading = undefined;
     for (const task of this.tasks) await task.punctuateWallClock();
     await this.settle();
   }
@@ -116,6 +135,12 @@ export class TopologyDriver {
 
   get outputTopics(): readonly string[] {
     return [...this.written.keys()];
+  }
+
+  /** Partitions of the tasks that have a store; 1 of a global table. */
+  partitionsOf(store: string): number {
+    const subtopology = this.topology.subtopologies.find((one) => one.stores.includes(store));
+    return this.tasks.filter(({ taskId }) => taskId.startsWith(`${subtopology?.id}_`)).length || 1;
   }
 
   /** A store of the task that runs this partition, or a global table. */
@@ -163,17 +188,23 @@ export class TopologyDriver {
   private async openTasks(): Promise<void> {
     const { topology, options } = this;
     const serdes = options.serdes ?? new SerdeSet(new Map());
+    const preloaded = new PreloadedStores(topology, serdes, options.preload ?? {});
     const count = (topic: string): number => this.partitionCount(topic);
     const cache = new CacheBudget(64e6);
     this.tables = await DriverTables.open(topology, { serdes, engines: options.engines, cache, logger: options.logger ?? silentLogger });
-    for (const subtopology of topology.subtopologies) {
+    preloaded.fillGlobals((topic, key, value) => this.tables?.add(topic, key, value));
+    await this.tables.settle();
+    for (const subtopology of writersFirst(topology)) {
       const stores = subtopology.stores.map((name) => topology.stores.get(name)).filter((store) => store !== undefined);
-      for (let partition = 0; partition < Math.max(...subtopology.topics.map(count)); partition++) {
+      const partitions = Math.max(...subtopology.topics.map(count));
+      for (let partition = 0; partition < partitions; partition++) {
         const logger = options.logger ?? silentLogger;
         const engines = options.engines ?? new Map(stores.map((store) => [store.engine, memoryEngine()]));
+        const directory = join(this.directory, `${subtopology.id}_${partition}`);
+        if ([...engines.values()].some(({ persistent }) => persistent)) mkdirSync(directory, { recursive: true });
         const state = await TaskState.open({
           application: topology.applicationId,
-          directory: '',
+          directory,
           stores,
           engines,
           serdeFor: (format) => serdes.get(format),
@@ -187,7 +218,7 @@ export class TopologyDriver {
           inputs: inputsOf(subtopology, partition, count).map((input) => ({ ...input, offset: 0, partitionTime: -1, replayUntil: 0 })),
           state,
           globals: this.tables,
-          stateDir: join(this.directory, `${subtopology.id}_${partition}`),
+          stateDir: directory,
           sink: this.sink(),
           changelogs: [],
           partitionCount: count,
@@ -199,8 +230,12 @@ export class TopologyDriver {
           sleep: async (ms) => this.clock.advance(ms),
           commits: { now: async () => {}, beforeMore: () => undefined },
         });
-        await task.init();
         this.tasks.push(task);
+        for (const { name } of stores) preloaded.fill(name, state.store(name), partition, partitions);
+        state.endBatch();
+        state.committed();
+        await state.flush([]);
+        await task.init();
       }
     }
   }
@@ -226,6 +261,7 @@ export class TopologyDriver {
     const { batchSize = Number.POSITIVE_INFINITY } = this.options;
     for (let queue = task.nextQueue(() => true); queue; queue = task.nextQueue(() => true)) {
       await queue.prepare(batchSize).needs;
+      this.reading = queue.partition;
       await task.runBatch(queue, batchSize);
       worked = true;
     }
@@ -242,23 +278,31 @@ export class TopologyDriver {
   }
 
   private write(outputs: OutputBatch): OutputBatch {
-    for (let i = 0; i < outputs.length; i++) this.append(outputs.recordAt(i));
+    for (let i = 0; i < outputs.length; i++) this.append(outputs.recordAt(i), this.originAt(outputs.positions[i] ?? -1));
     return new OutputBatch();
   }
 
-  private append(record: OutputRecord): void {
+  private originAt(offset: number): Origin | undefined {
+    return this.reading === undefined || offset < 0 ? undefined : { ...this.reading, offset };
+  }
+
+  private append(record: OutputRecord, origin?: Origin): Origin {
     const count = this.partitionCount(record.topic);
     const partition = record.partition ?? (record.key === null ? 0 : partitionForKey(record.key, count));
-    const placed = { ...record, partition };
+    const placed: DriverOutput = { ...record, partition, origin };
     const written = this.written.get(record.topic);
     if (written) written.push(placed);
     else this.written.set(record.topic, [placed]);
-    this.tables?.add(record.topic, record.key, record.value);
-    if (!this.inputs.has(record.topic)) return;
     const key = `${record.topic}-${partition}`;
-    const waiting = this.waiting.get(key);
-    if (waiting) waiting.push(placed);
-    else this.waiting.set(key, [placed]);
+    const offset = this.ends.get(key) ?? 0;
+    this.ends.set(key, offset + 1);
+    this.tables?.add(record.topic, record.key, record.value);
+    if (this.inputs.has(record.topic)) {
+      const waiting = this.waiting.get(key);
+      if (waiting) waiting.push(placed);
+      else this.waiting.set(key, [placed]);
+    }
+    return { topic: record.topic, partition, offset };
   }
 
   private partitionCount(topic: string): number {

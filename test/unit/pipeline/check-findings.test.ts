@@ -246,8 +246,8 @@ const rows: readonly (readonly [name: string, file: string, ...said: string[]])[
   [
     'a test record before 1970',
     `${HEAD}tests:\n  - name: t\n    send: { orders: [ { value: 1, at: 1969-12-31T23:59:59Z }, { value: 1, at: -5 } ] }\n`,
-    '7:35: error schema/range: at is before 1970, so the timestamp would be negative, which no record may have',
-    '7:75: error schema/range: at is before 1970, so the timestamp would be negative, which no record may have',
+    '7:39: error schema/range: at is before 1970, so the timestamp would be negative, which no record may have',
+    '7:79: error schema/range: at is before 1970, so the timestamp would be negative, which no record may have',
   ],
   [
     'a test record before 1970 for an input that skips those',

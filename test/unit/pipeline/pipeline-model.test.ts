@@ -172,7 +172,7 @@ test('tests: become sends, advances and expectations', async () => {
         },
       ],
       expect: { out: { records: [{ key: 'k', value: 6 }] } },
-      expectStores: { 'main-count': { k: 6 } },
+      expectStores: [{ store: 'main-count', entries: [{ key: 'k', keyText: 'k', value: 6 }] }],
       expectError: undefined,
     },
     {
@@ -180,13 +180,13 @@ test('tests: become sends, advances and expectations', async () => {
       match: 'contains',
       send: [{ topic: 'orders', records: [{ value: 1 }] }, { advanceMs: 3_600_000 }],
       expect: { out: { count: 1 } },
-      expectError: 'record/process',
+      expectError: { text: 'record/process', position: { line: 18, column: 18 } },
     },
   ]);
 });
 
 test('whatever a file holds, it is answered with a pipeline or with errors, never with a crash', async () => {
-  const whole = `${head}from: { topic: orders, value: string }\nenv: { A: "\${A:1}" }\nsteps:\n  - set: { a: "value.x ? 1 : 2", b: [key] }\n  - branch:\n      - if: value.a\n        to: { route: key, topics: [x] }\n  - count:\n    emit: update\nto: out\ntests:\n  - name: t\n    send: { orders: [ { key: a, value: 1 } ] }\n    expect: { out: [] }\n`;
+  const whole = `${head}from: { topic: orders, value: string }\nenv: { A: "\${A:1}" }\nsteps:\n  - set: { a: "value.x ? 1 : 2", b: [key] }\n  - branch:\n      - if: value.a\n        to: { route: key, topics: [x] }\n  - count:\n    emit: update\nto: out\ntests:\n  - name: t\n    send: { orders: [ { key: a, value: 1 } ] }\n    expect: { out: [] }\n    stores: { main-count: { a: 1, b: [2] } }\n    mock: { x: value }\n    expectStores: { main-count: [ { key: a, value: null, at: 5 } ] }\n`;
   const change = fc.record({
     at: fc.nat(whole.length),
     cut: fc.nat(12),
