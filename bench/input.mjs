@@ -12,7 +12,7 @@ const EPOCH = Date.UTC(2024, 0, 1);
 const QUEUE_FULL = -184;
 
 /** `k00000000001234…`: the index can be read back from the bytes. */
-const keyOf = (index) => Buffer.from(`k${String(index).padStart(KEY_BYTES - 1, '0')}`);
+export const keyOf = (index) => Buffer.from(`k${String(index).padStart(KEY_BYTES - 1, '0')}`);
 
 /** The index that the bytes of a key stand for. */
 export function keyIndex(key) {

@@ -1,8 +1,10 @@
 /**
  * `process.mjs MODE BROKERS TOPIC PARTITIONS FOLDER ENDPOINT BUCKET`: one task a partition, all at once, from nothing; prints what it cost as JSON.
- * MODE `changelog`: restores from the changelog. `snapshot`: from snapshots and what follows them. `take`: restores and stores snapshots.
+ * MODE `changelog`: restores from the changelog. `snapshot`: from snapshots and what follows them. `take`: restores and stores snapshots, and
+ * then more of them, apart, while the stores are written to.
  */
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, mkdtempSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { systemClock } from '../../dist/core/clock.js';
@@ -18,6 +20,7 @@ import { S3Snapshots } from '../../dist/snapshots/s3-snapshots.js';
 import { levelEngine } from '../../dist/stores/leveldb.js';
 import { countKeys } from '../count-keys.mjs';
 import { peakMemory } from '../process-cost.mjs';
+import { underLoad } from './under-load.mjs';
 
 const [mode, brokers, topic, partitions, folder, endpoint, bucket] = process.argv.slice(2);
 const STORE = 'counts';
@@ -26,7 +29,9 @@ const never = new AbortController().signal;
 const transport = new KafkaTransport({ brokers: brokers.split(',') }, silentLogger);
 const reader = new ChangelogReader(await transport.reader({ isolation: 'read_committed' }), silentLogger);
 const admin = await transport.admin();
-const snapshots = new S3Snapshots({ bucket, prefix: 'bench', endpoint, region: undefined, pathStyle: true, keep: 3 });
+const snapshotsBelow = (prefix) => new S3Snapshots({ bucket, prefix, endpoint, region: undefined, pathStyle: true, keep: 3 });
+const snapshots = snapshotsBelow('bench');
+await snapshots.warmUp();
 const all = Array.from({ length: Number(partitions) }, (_, partition) => partition);
 const directories = all.map((partition) => path.join(folder, String(partition)));
 for (const directory of directories) mkdirSync(directory, { recursive: true });
@@ -56,12 +61,13 @@ async function restoreTask(partition) {
   return restoration.status().reduce((sum, { records }) => sum + records, 0);
 }
 
-async function take(partition) {
-  const directory = path.join(folder, `taken-${partition}`);
-  mkdirSync(directory);
+async function take(partition, store) {
+  const directory = mkdtempSync(path.join(folder, 'taken-'));
   const positions = await storages[partition].positions();
   const files = await storages[partition].files.checkpoint(directory);
-  return snapshots.save(subjectOf(partition), { files, positions, createdAt: Date.now() }, never);
+  const saved = await store.save(subjectOf(partition), { files, positions, createdAt: Date.now() }, never);
+  await rm(directory, { recursive: true });
+  return saved;
 }
 
 /** What `work` cost, and what it gave. */
@@ -86,10 +92,13 @@ if (mode === 'take') {
   // One after the other, as the daemon does it.
   const { result: saved, ...cost } = await measured(async () => {
     const each = [];
-    for (const partition of all) each.push(await take(partition));
+    for (const partition of all) each.push(await take(partition, snapshots));
     return each;
   });
   output.taken = { bytes: saved.reduce((sum, { bytes }) => sum + bytes, 0), ...cost };
+  const apart = snapshotsBelow('apart');
+  output.underLoad = await underLoad({ storages, store: STORE, keys, take: (partition) => take(partition, apart), measured });
+  apart.close();
 }
 process.stdout.write(JSON.stringify(output));
 for (const storage of storages) await storage.close();

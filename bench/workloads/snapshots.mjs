@@ -17,6 +17,7 @@ const KEYS = 1_000_000;
 /** Of the records, what comes after the snapshots. */
 const TAIL = 0.01;
 const TARGET = 3;
+const LONGEST_TURN_MS = 20;
 
 /** As int64 values of a count are. */
 function int64(n) {
@@ -36,7 +37,7 @@ export async function snapshots({ cluster, progress, records: half, rounds }) {
     await cluster.createTopic(TOPIC, PARTITIONS);
     await load(cluster, TOPIC, PARTITIONS, until, progress, int64, { count: KEYS });
     progress('taking snapshots');
-    const { taken, keys } = await inFolder((folder) => once(cluster, s3, 'take', folder));
+    const { taken, keys, underLoad } = await inFolder((folder) => once(cluster, s3, 'take', folder));
     await load(cluster, TOPIC, PARTITIONS, records, progress, int64, { from: until, count: KEYS });
     const runs = { changelog: [], snapshot: [] };
     for (let round = 1; round <= rounds; round++) {
@@ -48,8 +49,9 @@ export async function snapshots({ cluster, progress, records: half, rounds }) {
         runs[mode].push(one);
       }
     }
-    save('snapshots', { records, until, taken, runs });
+    save('snapshots', { records, until, taken, underLoad, runs });
     report(records, until, taken, runs, rounds);
+    reportTurns(underLoad);
     await cluster.deleteTopic(TOPIC);
   } finally {
     await s3.remove();
@@ -71,6 +73,22 @@ function report(records, until, taken, runs, rounds) {
     `Restore of ${thousands(KEYS)} keys, ${PARTITIONS} tasks; median of ${rounds}`,
     ['', 'seconds', 'times as fast', 'CPU s', 'memory', 'longest turn ms'],
     rows,
+  );
+}
+
+function reportTurns({ alone, first, further, written }) {
+  const seconds = [alone, first, ...further].reduce((sum, one) => sum + one.seconds, 0);
+  const row = (name, one) => [
+    name,
+    one.seconds.toFixed(2),
+    one.uploadedBytes === undefined ? '' : megabytes(one.uploadedBytes),
+    one.delay.toFixed(1),
+    one.uploadedBytes === undefined ? one.cpuTurn.toFixed(1) : verdict(one.cpuTurn, '≤', LONGEST_TURN_MS, (ms) => ms.toFixed(1)),
+  ];
+  table(
+    `Turns of the event loop with ${thousands(written / seconds)} writes/s into the same stores, ${PARTITIONS} snapshots one after the other`,
+    ['', 'seconds', 'sent', 'longest ms', 'of CPU'],
+    [row('the writes alone', alone), row('first snapshots', first), ...further.map((one) => row('further snapshots', one))],
   );
 }
 

@@ -1,28 +1,10 @@
-interface Entry {
-  readonly key: unknown;
-  readonly value: unknown;
-  readonly start?: number;
-  readonly end?: number;
-  readonly timestamp?: number;
-  readonly validTo?: number | null;
-}
-
-interface ListedStore {
-  readonly application: string;
-  readonly name: string;
-  readonly type: string;
-  readonly key: string;
-  readonly value: string;
-  readonly global?: boolean;
-  readonly partitions?: number;
-  readonly running: readonly number[];
-  readonly elsewhere: readonly { readonly instance: string; readonly partitions: readonly number[] }[];
-}
+import type { ListedStore } from '../daemon/queries/answers.js';
+import type { ShownEntry } from '../daemon/queries/json-part.js';
 
 /** Columns for what the entries have; keys that are text and values as JSON, times as ISO 8601. */
-export function entriesTable(entries: readonly Entry[]): string {
+export function entriesTable(entries: readonly ShownEntry[]): string {
   if (entries.length === 0) return '';
-  const [first] = entries as [Entry];
+  const [first] = entries as [ShownEntry];
   const times = (['start', 'end', 'timestamp', 'validTo'] as const).filter((name) => first[name] !== undefined);
   const rows = entries.map((entry) => [
     typeof entry.key === 'string' ? printable(entry.key) : JSON.stringify(entry.key),
@@ -51,12 +33,13 @@ function timeOf(time: number | null | undefined): string {
 }
 
 /** Control characters would move the cursor, or worse. */
-function printable(text: string): string {
+export function printable(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: it is these that are looked for
   return /[\u0000-\u001f\u007f-\u009f]/.test(text) ? JSON.stringify(text).replace(/[\u007f-\u009f]/g, (one) => `\\u00${one.charCodeAt(0).toString(16)}`) : text;
 }
 
-function table(rows: readonly (readonly string[])[]): string {
+/** Columns as wide as their widest cell, the first row above them. */
+export function table(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   return rows.map((row) => `${row.map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0))).join('  ')}\n`).join('');
 }

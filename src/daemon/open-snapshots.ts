@@ -6,11 +6,14 @@ import type { DaemonOptions } from './options.js';
 
 /** An application's snapshots; undefined where none are asked for (S13). */
 export async function openSnapshots(
-  { scratch }: Pick<StateDirectory, 'scratch'>,
+  { scratch, instanceId }: Pick<StateDirectory, 'scratch' | 'instanceId'>,
   options: DaemonOptions['snapshots'],
   around: Pick<SnapshotsOptions, 'damaged' | 'clock' | 'logger' | 'metrics'>,
 ): Promise<Snapshots | undefined> {
   // What an earlier process in this place was about to store or to take.
   await rm(scratch, { recursive: true, force: true });
-  return options && new Snapshots({ ...around, store: new S3Snapshots(options), scratch, everyMs: options.everyMs });
+  if (options === undefined) return undefined;
+  const store = new S3Snapshots({ ...options, instance: instanceId });
+  await store.warmUp();
+  return new Snapshots({ ...around, store, scratch, everyMs: options.everyMs });
 }

@@ -1,8 +1,5 @@
-import { createHash } from 'node:crypto';
 import { ConfigError } from '../core/errors.js';
 import type { Logger } from '../core/logger.js';
-import type { StoreDefinition } from '../core/store.js';
-import { layoutOf } from '../core/store-layout.js';
 import type { TopicAdmin } from '../core/transport.js';
 import type { TopologyNode } from '../topology/nodes.js';
 import type { RepartitionTopic, Subtopology, Topology } from '../topology/topology.js';
@@ -10,6 +7,7 @@ import { warnOfShortChangelogs } from './changelog-keeping.js';
 import { type ChangelogTopic, checkChangelogs, openChangelogs, type WantedChangelog } from './changelog-topics.js';
 import { type CleanupPolicy, checkPolicies } from './cleanup-policies.js';
 import { createInternalTopic } from './internal-topics.js';
+import { stateDefinition } from './state-definition.js';
 import { tableConfigs } from './tables/table-configs.js';
 
 /** S16: kept until purged, however slow the reader. */
@@ -40,7 +38,7 @@ export async function makePlan(topology: Topology, admin: TopicAdmin, deadLetter
   const leads = topology.subtopologies.map((subtopology) => {
     checkCopartitioning(subtopology, count);
     const topic = leadOf(subtopology, count);
-    return { topic, subtopology, definition: hashOf(topology, subtopology) };
+    return { topic, subtopology, definition: stateDefinition(topology, subtopology) };
   });
   const wanted = leads.flatMap((lead) => wantedChangelogs(topology, lead, count));
   warnOfShortChangelogs(
@@ -178,21 +176,4 @@ function checkCopartitioning(subtopology: Subtopology, count: (topic: string) =>
 
 function leadOf(subtopology: Subtopology, count: (topic: string) => number): string {
   return [...subtopology.topics].sort((a, b) => count(b) - count(a) || (a < b ? -1 : 1))[0] as string;
-}
-
-function hashOf(topology: Topology, subtopology: Subtopology): string {
-  const stores = subtopology.stores.map((name) => identityOf(topology.stores.get(name)));
-  return createHash('sha256')
-    .update(JSON.stringify([subtopology.topics, stores]))
-    .digest('hex')
-    .slice(0, 12);
-}
-
-/** What makes stored bytes readable; where copies of them are kept may change. */
-function identityOf(
-  store: StoreDefinition | undefined,
-): (Pick<StoreDefinition, 'name' | 'type' | 'engine' | 'key' | 'value'> & { layout?: string | undefined }) | undefined {
-  if (store === undefined) return undefined;
-  const { name, type, engine, key, value } = store;
-  return { name, type, engine, key, value, layout: layoutOf(store) };
 }

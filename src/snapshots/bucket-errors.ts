@@ -39,13 +39,13 @@ export function bucketError(error: unknown, what: string, bucket: string, endpoi
   if (is(NO_CREDENTIALS))
     return because('snapshot/credentials', 'set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a file with AWS_SHARED_CREDENTIALS_FILE');
   if (is(WRONG_CREDENTIALS) || status === 401)
-    return because('snapshot/credentials', `give the daemon credentials that ${endpoint} knows, and check its clock`);
+    return because('snapshot/credentials', `give credentials that ${endpoint} knows, and check the clock of this machine`);
   if (status === 403) return because('snapshot/denied', `allow s3:ListBucket, GetObject, PutObject and DeleteObject on ${bucket}`);
   if (status === 301 || kinds.includes('PermanentRedirect') || kinds.includes('AuthorizationHeaderMalformed'))
     return because('snapshot/region', `give the region of ${bucket} with --snapshot-region`);
   if (is(AWAY) || (status !== undefined && status >= 500) || (status === undefined && (code !== undefined || name === 'AggregateError')))
-    return because('snapshot/unreachable', `check that ${endpoint} answers; it is tried again`);
-  return because('snapshot/failed', 'see the message; it is tried again');
+    return because('snapshot/unreachable', `check that ${endpoint} answers`);
+  return because('snapshot/failed', 'see the message');
 }
 
 /** Whether the server says that there is no such object. */

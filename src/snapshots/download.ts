@@ -1,14 +1,19 @@
 import { createHash } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
-import { join } from 'node:path';
-import { Transform } from 'node:stream';
+import { Transform, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { SnapshotError } from '../core/snapshots.js';
 import type { Bucket } from './bucket.js';
 import type { ManifestFile } from './manifest.js';
 
-/** Fetches a file into a directory, and checks its size and SHA-256. Rejects with `snapshot/damaged` when they are others. */
-export async function downloadFile(bucket: Bucket, key: string, { name, size, sha256 }: ManifestFile, directory: string, signal: AbortSignal): Promise<void> {
+/** Fetches a file, and checks its size and SHA-256. Rejects with `snapshot/damaged` when they are others. */
+export async function fetchFile(
+  bucket: Bucket,
+  key: string,
+  { name, size, sha256 }: ManifestFile,
+  /** Opens what takes the bytes. */
+  to: () => Writable,
+  signal: AbortSignal,
+): Promise<void> {
   const body = await bucket.get(key, signal);
   if (body === undefined) throw damaged(name, 'is missing');
   const hash = createHash('sha256');
@@ -23,7 +28,7 @@ export async function downloadFile(bucket: Bucket, key: string, { name, size, sh
     },
   });
   try {
-    await pipeline(body, check, createWriteStream(join(directory, name)), { signal });
+    await pipeline(body, check, to(), { signal });
   } catch (error) {
     signal.throwIfAborted();
     throw bucket.explained(error, `read ${key}`);

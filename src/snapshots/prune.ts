@@ -2,6 +2,7 @@ import type { Bucket, ListedObject } from './bucket.js';
 import type { Layout } from './layout.js';
 import { filesIn } from './manifest.js';
 import { newestFirst } from './newest-first.js';
+import { readManifest } from './read-manifest.js';
 import { sideBySide } from './side-by-side.js';
 
 const DELETES = 4;
@@ -13,13 +14,7 @@ const LEAST_AGE_MS = 60 * 60 * 1000;
  * Ages go by the server's clock. A snapshot whose file somebody else removes all the same is refused when it is fetched, and the
  * one before it taken.
  */
-export async function prune(
-  bucket: Bucket,
-  layout: Layout,
-  keep: number,
-  read: (manifest: string) => Promise<Buffer | undefined>,
-  signal: AbortSignal,
-): Promise<void> {
+export async function prune(bucket: Bucket, layout: Layout, keep: number, signal: AbortSignal): Promise<void> {
   const manifests = newestFirst(await all(bucket.list(layout.manifests, signal)));
   const [newest] = manifests;
   if (newest === undefined) return;
@@ -32,8 +27,9 @@ export async function prune(
       old.push(manifest);
       continue;
     }
-    const bytes = await read(manifest.key);
-    const files = bytes && filesIn(bytes);
+    const bytes = await readManifest(bucket, manifest.key, signal);
+    if (bytes === 'gone') continue;
+    const files = typeof bytes === 'string' ? undefined : filesIn(bytes);
     if (files === undefined) unknown = true;
     else good++;
     for (const sha256 of files ?? []) needed.add(layout.files + sha256);

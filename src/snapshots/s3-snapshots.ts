@@ -1,14 +1,16 @@
 import { createHash } from 'node:crypto';
-import type { Readable } from 'node:stream';
+import { createWriteStream } from 'node:fs';
+import { join } from 'node:path';
 import type { RefusedSnapshot, SavedSnapshot, SnapshotContents, SnapshotStore, SnapshotSubject, StoredSnapshot } from '../core/snapshots.js';
 import { SnapshotError } from '../core/snapshots.js';
 import type { CheckpointFile } from '../core/store.js';
 import { Bucket, type BucketOptions, type ListedObject } from './bucket.js';
-import { downloadFile } from './download.js';
+import { fetchFile } from './download.js';
 import { type Layout, layoutFor, manifestKey } from './layout.js';
 import { decodeManifest, encodeManifest, type Manifest, type ManifestFile } from './manifest.js';
 import { newestFirst } from './newest-first.js';
 import { prune } from './prune.js';
+import { readManifest } from './read-manifest.js';
 import { sideBySide } from './side-by-side.js';
 import { sumOf, uploadFile } from './upload.js';
 
@@ -17,12 +19,15 @@ export interface S3SnapshotsOptions extends BucketOptions {
   readonly prefix: string;
   /** Snapshots of a task that are kept. */
   readonly keep: number;
+  /** Who takes them, for people: a manifest names it. */
+  readonly instance?: string | undefined;
+  /** Files up to this size go in one request, others in parts of it; S3 demands 5 MiB at least, 8 MiB unless told. */
+  readonly partBytes?: number | undefined;
 }
 
 const UPLOADS = 3;
 const DOWNLOADS = 6;
-/** More a manifest never has: ten thousand files of a task are 20 GB. */
-const LARGEST_MANIFEST = 64 * 1024 * 1024;
+const WARM_UP_MS = 1_000;
 
 /**
  * Snapshots in an S3 bucket (S13). Files lie under the SHA-256 of their bytes, so one that an earlier snapshot had is not sent again;
@@ -41,6 +46,14 @@ export class S3Snapshots implements SnapshotStore {
     this.name = `s3://${options.bucket}${options.prefix === '' ? '' : `/${options.prefix}`}`;
   }
 
+  /**
+   * Makes the first request and drops its answer: loading what requests need takes the event loop for 0.2 s, which nobody feels before there
+   * is work. Waits a second for the server at most; does not reject.
+   */
+  async warmUp(): Promise<void> {
+    await this.check(AbortSignal.timeout(WARM_UP_MS)).catch(() => {});
+  }
+
   async check(signal: AbortSignal): Promise<void> {
     for await (const _ of this.bucket.list(this.options.prefix, signal, 1)) return;
   }
@@ -51,17 +64,22 @@ export class S3Snapshots implements SnapshotStore {
     let there = await this.objectsIn(layout, signal);
     const isThere = (key: string, size: number): boolean => there.get(key)?.size === size && !this.damaged.has(key);
     const missing = [...new Map(files.map((file) => [layout.files + file.sha256, file]))].filter(([key, { size }]) => !isThere(key, size));
-    await sideBySide(missing, UPLOADS, async ([key, { sha256, from }]) => {
-      await uploadFile(this.bucket, key, from, sha256, signal);
+    const upload = async ([key, { sha256, from }]: (typeof missing)[number]): Promise<void> => {
+      await uploadFile(this.bucket, key, from, sha256, signal, this.options.partBytes);
       this.damaged.delete(key);
-    });
+    };
+    // The first request of a process that sends bytes takes the event loop for long; several of them together would for too long.
+    await sideBySide(missing.slice(0, 1), 1, upload);
+    await sideBySide(missing.slice(1), UPLOADS, upload);
     // Somebody who thinks that the task is theirs may have removed what was not in a manifest of theirs.
     there = await this.objectsIn(layout, signal);
     const lost = files.find(({ sha256, size }) => there.get(layout.files + sha256)?.size !== size);
     if (lost)
-      throw new SnapshotError('snapshot/failed', `the file ${lost.name} is gone from ${layout.name} already`, { fix: 'see the message; it is tried again' });
+      throw new SnapshotError('snapshot/failed', `the file ${lost.name} is gone from ${layout.name} already`, {
+        fix: 'find out who deletes objects below the prefix',
+      });
     await this.writeManifest(layout, subject, contents, files, signal);
-    await prune(this.bucket, layout, this.options.keep, (key) => this.readManifest(key, signal), signal);
+    await prune(this.bucket, layout, this.options.keep, signal);
     const sum = (list: readonly ManifestFile[]): number => list.reduce((bytes, { size }) => bytes + size, 0);
     return { bytes: sum(files), uploadedBytes: sum(missing.map(([, file]) => file)) };
   }
@@ -71,8 +89,8 @@ export class S3Snapshots implements SnapshotStore {
     const manifests: ListedObject[] = [];
     for await (const object of this.bucket.list(layout.manifests, signal)) manifests.push(object);
     for (const { key } of newestFirst(manifests)) {
-      const bytes = await this.readManifest(key, signal);
-      const manifest = bytes === undefined ? 'its manifest is gone, or too large' : decodeManifest(bytes, subject);
+      const bytes = await readManifest(this.bucket, key, signal);
+      const manifest = typeof bytes === 'string' ? `its manifest is ${bytes}` : decodeManifest(bytes, subject);
       const name = `s3://${this.options.bucket}/${key}`;
       if (typeof manifest === 'string') yield { name, problem: manifest };
       else yield this.stored(name, layout, manifest);
@@ -93,7 +111,7 @@ export class S3Snapshots implements SnapshotStore {
         sideBySide(files, DOWNLOADS, async (file) => {
           const key = layout.files + file.sha256;
           try {
-            await downloadFile(this.bucket, key, file, directory, signal);
+            await fetchFile(this.bucket, key, file, () => createWriteStream(join(directory, file.name)), signal);
           } catch (error) {
             if (error instanceof SnapshotError && error.code === 'snapshot/damaged') this.damaged.add(key);
             throw error;
@@ -125,7 +143,7 @@ export class S3Snapshots implements SnapshotStore {
     signal: AbortSignal,
   ): Promise<void> {
     const listed = files.map(({ name, size, sha256 }) => ({ name, size, sha256 }));
-    const bytes = encodeManifest(subject, { createdAt: new Date(createdAt).toISOString(), positions, files: listed });
+    const bytes = encodeManifest(subject, { createdAt: new Date(createdAt).toISOString(), instance: this.options.instance, positions, files: listed });
     await this.bucket.put(manifestKey(layout, createdAt), bytes, createHash('sha256').update(bytes).digest('hex'), signal);
   }
 
@@ -133,23 +151,5 @@ export class S3Snapshots implements SnapshotStore {
     const objects = new Map<string, ListedObject>();
     for await (const object of this.bucket.list(files, signal)) objects.set(object.key, object);
     return objects;
-  }
-
-  private async readManifest(key: string, signal: AbortSignal): Promise<Buffer | undefined> {
-    const body: Readable | undefined = await this.bucket.get(key, signal);
-    if (body === undefined) return undefined;
-    const chunks: Buffer[] = [];
-    let bytes = 0;
-    try {
-      for await (const chunk of body as AsyncIterable<Buffer>) {
-        bytes += chunk.length;
-        if (bytes > LARGEST_MANIFEST) return undefined;
-        chunks.push(chunk);
-      }
-    } catch (error) {
-      signal.throwIfAborted();
-      throw this.bucket.explained(error, `read ${key}`);
-    }
-    return Buffer.concat(chunks);
   }
 }

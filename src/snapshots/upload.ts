@@ -3,7 +3,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import type { CheckpointFile } from '../core/store.js';
 import type { Bucket } from './bucket.js';
 
-/** Files up to this size go in one request, others in parts of it. At least 5 MiB, which S3 demands of parts. */
+/** At least 5 MiB, which S3 demands of all parts but the last. */
 const PART_BYTES = 8 * 1024 * 1024;
 /** The event loop is free between two pieces. */
 const PIECE_BYTES = 256 * 1024;
@@ -26,11 +26,18 @@ export async function sumOf({ path, size }: CheckpointFile, signal: AbortSignal)
   }
 }
 
-/** Writes a file into the bucket; `sha256` is that of its bytes. Holds at most one part of it in memory. */
-export async function uploadFile(bucket: Bucket, key: string, { path, size }: CheckpointFile, sha256: string, signal: AbortSignal): Promise<void> {
+/** Writes a file into the bucket, in parts where it is larger than one; `sha256` is that of its bytes. Holds at most one part of it in memory. */
+export async function uploadFile(
+  bucket: Bucket,
+  key: string,
+  { path, size }: CheckpointFile,
+  sha256: string,
+  signal: AbortSignal,
+  partBytes = PART_BYTES,
+): Promise<void> {
   const file = await open(path, 'r');
   try {
-    if (size > PART_BYTES) return await bucket.putParts(key, partsOf(file, size, signal), signal);
+    if (size > partBytes) return await bucket.putParts(key, partsOf(file, size, partBytes, signal), signal);
     const bytes = Buffer.allocUnsafe(size);
     await fill(file, bytes, 0);
     await bucket.put(key, bytes, sha256, signal);
@@ -39,9 +46,9 @@ export async function uploadFile(bucket: Bucket, key: string, { path, size }: Ch
   }
 }
 
-async function* partsOf(file: FileHandle, size: number, signal: AbortSignal): AsyncGenerator<{ bytes: Buffer; sha256: string }> {
-  for (let from = 0; from < size; from += PART_BYTES) {
-    const bytes = Buffer.allocUnsafe(Math.min(PART_BYTES, size - from));
+async function* partsOf(file: FileHandle, size: number, partBytes: number, signal: AbortSignal): AsyncGenerator<{ bytes: Buffer; sha256: string }> {
+  for (let from = 0; from < size; from += partBytes) {
+    const bytes = Buffer.allocUnsafe(Math.min(partBytes, size - from));
     const hash = createHash('sha256');
     for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
       signal.throwIfAborted();

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import type { SnapshotSubject } from '../../../src/core/snapshots.js';
 import { layoutFor, manifestKey } from '../../../src/snapshots/layout.js';
-import { decodeManifest, encodeManifest, filesIn } from '../../../src/snapshots/manifest.js';
+import { decodeManifest, encodeManifest, filesIn, parseManifest } from '../../../src/snapshots/manifest.js';
 
 const subject: SnapshotSubject = { application: 'app', folder: 'counts', partition: 3, definition: 'abc', stores: ['counts', 'sums'] };
 const sha256 = 'ab'.repeat(32);
@@ -27,6 +27,36 @@ describe('a manifest', () => {
   it('comes back as it was written', () => {
     expect(decodeManifest(good, subject)).toEqual({ format: 1, ...subject, ...contents });
     expect(filesIn(good)).toEqual([sha256, '0'.repeat(64)]);
+    expect(parseManifest(good)).toEqual({ format: 1, ...subject, ...contents });
+  });
+
+  it('may say which instance made it, as those of before do not', () => {
+    const named = encodeManifest(subject, { ...contents, instance: 'one' });
+    expect(decodeManifest(named, subject)).toMatchObject({ ...subject, ...contents, instance: 'one' });
+    expect(decodeManifest(good, subject)).not.toHaveProperty('instance');
+    expect(parseManifest(changed({ instance: 7 }))).toBe('its manifest lacks something');
+  });
+
+  it.each<[string, object]>([
+    ['no text for an application', { application: 7 }],
+    ['no partition', { partition: -1 }],
+    ['no list of stores', { stores: 'counts' }],
+    ['a store without a name', { stores: [null] }],
+  ])('is refused with %s, whatever it is compared with', (_, change) => {
+    expect(parseManifest(changed(change))).toBe('its manifest lacks something');
+  });
+
+  it.each<[unknown, string]>([
+    [2, 'a newer release wrote it (format 2)'],
+    [1e9, 'a newer release wrote it (format 1000000000)'],
+    [0, 'no release writes its format (0)'],
+    [0.5, 'no release writes its format (0.5)'],
+    ['1', 'no release writes its format ("1")'],
+    [null, 'no release writes its format (null)'],
+    [undefined, 'no release writes its format (undefined)'],
+  ])('of format %j cannot be used, and what files it needs is not known', (format, problem) => {
+    expect(parseManifest(changed({ format }))).toBe(problem);
+    expect(filesIn(changed({ format }))).toBeUndefined();
   });
 
   it('is refused with any one byte changed', () => {
