@@ -32,7 +32,7 @@ export class InputStarts {
 
   /**
    * The committed offset. For state that only this disk has, the older position of an interrupted flush: records up to
-   * the committed offset are then taken again with outputs dropped.
+   * the committed offset are then taken again with outputs dropped. Of a table whose topic has lost records, its start.
    */
   async of(input: TopicPartition, committed: CommittedOffset | undefined, state: KnownState): Promise<InputStart> {
     const name = partitionKey(input);
@@ -50,6 +50,8 @@ export class InputStarts {
       );
     }
     const partitionTime = decodeMetadata(committed.metadata)?.partitionTime ?? -1;
+    const anew = table ? await this.tableAnew(input, committed.offset) : undefined;
+    if (anew !== undefined) return { ...input, offset: anew, partitionTime, replayUntil: 0 };
     const replays = state.localOnly && position !== undefined;
     const offset = replays ? await this.firstReplayed(input, position, committed.offset) : committed.offset;
     return { ...input, offset, partitionTime, replayUntil: replays ? committed.offset : 0 };
@@ -62,6 +64,14 @@ export class InputStarts {
     if (low <= position) return position;
     this.logger.warn({ ...input, from: position, to: Math.min(low, committed) }, 'the topic no longer holds records that the local state misses');
     return Math.min(low, committed);
+  }
+
+  /** A table is what its topic holds: where that no longer has what follows the committed offset, all of it is read (S5). */
+  private async tableAnew(input: TopicPartition, committed: number): Promise<number | undefined> {
+    const { low, high } = await this.reader.watermarks(input);
+    if (committed >= low && committed <= high) return undefined;
+    this.logger.warn({ ...input, committed, low, high }, 'the topic of a table does not hold what follows the committed offset: the table is read anew');
+    return low;
   }
 
   private async first(input: TopicPartition): Promise<number> {

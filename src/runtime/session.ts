@@ -1,4 +1,4 @@
-import { DeliveryError, KstreamdError, messageOf, RetriableError, StoreCorruptedError, TaskMigratedError } from '../core/errors.js';
+import { DeliveryError, messageOf, RetriableError, StoreCorruptedError, TaskMigratedError } from '../core/errors.js';
 import { Assignment, type OpenTaskState } from './assignment.js';
 import type { BatchPace } from './batch-pace.js';
 import type { Clients } from './clients.js';
@@ -8,7 +8,6 @@ import { FlushPolicy } from './flush-policy.js';
 import type { GlobalTables } from './globals/global-tables.js';
 import { Handover } from './handover.js';
 import { Intake } from './intake.js';
-import { narrowIsolation } from './isolation.js';
 import { instanceTaken, MembershipLost } from './membership-lost.js';
 import type { EngineMetrics } from './metrics.js';
 import type { MidBatchCommits } from './mid-batch-commits.js';
@@ -23,6 +22,7 @@ import type { Standbys } from './standby/standbys.js';
 import { StateDamage } from './state-damage.js';
 import type { WorkParts } from './status.js';
 import type { TaskSet } from './task-set.js';
+import { Undoing } from './undoing.js';
 import { Watch } from './watch.js';
 import type { WorkerOptions } from './worker-options.js';
 
@@ -51,6 +51,7 @@ export class Session {
   readonly intake: Intake;
   private readonly flush: FlushPolicy;
   private readonly commit: Commit;
+  private readonly undoing: Undoing;
   private readonly cycle: Cycle;
   private readonly purge: Purge;
   private readonly handover: Handover;
@@ -60,7 +61,6 @@ export class Session {
   private stopping = false;
   private failure: { error: unknown } | undefined;
   private lastCommit = 0;
-  private retryAt = 0;
 
   constructor(
     readonly clients: Clients,
@@ -86,6 +86,7 @@ export class Session {
     this.flush = new FlushPolicy(options.commit, now);
     const readOnFor = <T>(answer: Promise<T>): Promise<T> => this.intake.readOnFor(answer);
     this.commit = new Commit({ member, sink, admin, flush: this.flush, readOnFor, metrics, logger, now });
+    this.undoing = new Undoing({ ...options, reader, sink, intake: this.intake, commit: this.commit });
     this.cycle = new Cycle({
       ...options,
       metrics,
@@ -111,7 +112,7 @@ export class Session {
       standbys: this.standbys,
       held: () => this.held,
       sleep: (ms) => this.sleep(ms),
-      rewind: (reason) => this.rewind(reason, false),
+      rewind: (reason) => this.undoing.rewind(reason, false),
       commitAll: () => this.commitOrGoBack(),
       failed: (error) => this.fail(error),
     });
@@ -202,10 +203,10 @@ export class Session {
   /** What an error of the loop means; throws what ends the run. */
   private async goOnAfter(error: unknown): Promise<void> {
     if (error instanceof MembershipLost) throw error;
-    if (error instanceof TaskMigratedError && instanceTaken(error)) throw this.lost(error);
-    if ((error instanceof OutputsLost || error instanceof DeliveryError || isRemoval(error)) && !this.failure) return this.commitFailed(error);
+    if (error instanceof TaskMigratedError && instanceTaken(error)) throw this.undoing.lost(error);
+    if ((error instanceof OutputsLost || error instanceof DeliveryError || isRemoval(error)) && !this.failure) return this.undoing.commitFailed(error);
     if (error instanceof RetriableError && !this.failure) return this.repeatCycle(error);
-    if (error instanceof TaskMigratedError && this.clients.sink.transaction && !this.failure) throw this.lost(error);
+    if (error instanceof TaskMigratedError && this.clients.sink.transaction && !this.failure) throw this.undoing.lost(error);
     if (this.repairable(error) && !this.failure) return this.damaged(error.directory, error.message);
     await this.commitWhatIsDone();
     throw error;
@@ -225,7 +226,7 @@ export class Session {
   /** The broker was in the way in the middle of a cycle: back off and do it again (E3). */
   private async repeatCycle(error: RetriableError): Promise<void> {
     this.options.logger.warn({ err: error.message, code: error.code }, 'the cycle was interrupted; trying again');
-    await this.rewind('delivery', false);
+    await this.undoing.rewind('delivery', false);
     await this.sleep(RETRY_MS).catch(ignoreStop);
   }
 
@@ -236,7 +237,7 @@ export class Session {
     const flush = this.flush.next(owned);
     if (!tasks.dirty && !this.commit.refreshDue) return flush;
     const atOnce = tasks.commitRequested || this.commit.refreshDue || this.flush.overfull(owned);
-    return Math.min(flush, Math.max(this.lastCommit + (atOnce ? 0 : commit.intervalMs), this.retryAt));
+    return Math.min(flush, Math.max(this.lastCommit + (atOnce ? 0 : commit.intervalMs), this.undoing.retryAt));
   }
 
   private async commitIfDue(): Promise<void> {
@@ -249,7 +250,7 @@ export class Session {
     try {
       await this.commitAll();
     } catch (error) {
-      await this.commitFailed(error);
+      await this.undoing.commitFailed(error);
     }
   }
 
@@ -267,7 +268,7 @@ export class Session {
         await this.commitAll();
       } catch (error) {
         if (!(error instanceof OutputsLost && error.cause instanceof DeliveryError)) throw error;
-        await this.abortTransaction();
+        await this.undoing.abortTransaction();
         this.commit.rewound();
         throw error.cause;
       }
@@ -277,58 +278,6 @@ export class Session {
       return this.cycle.late(waitMs) ? this.commits.now() : undefined;
     },
   };
-
-  /** What a failed commit means for the cycle (C2, C3, E2, E3). */
-  private async commitFailed(error: unknown): Promise<void> {
-    const { logger } = this.options;
-    const cause = error instanceof OutputsLost ? error.cause : error;
-    if (!(cause instanceof KstreamdError)) throw cause;
-    const about = { err: cause.message, code: cause.code };
-    if (!(cause instanceof DeliveryError && this.options.tasks.dirty)) this.retryAt = this.options.clock.now() + RETRY_MS;
-    if (cause instanceof TaskMigratedError) {
-      if (instanceTaken(cause) || (cause.code !== 'broker/member-removed' && this.clients.sink.transaction)) throw this.lost(cause);
-      logger.warn(about, 'this member lost its tasks; dropping what is not committed');
-      await this.rewind('lost', false);
-    } else if (cause instanceof DeliveryError) {
-      logger.warn(about, 'an output was refused; repeating the cycle record by record');
-      narrowIsolation(this.options.tasks.owned, cause);
-      await this.rewind('delivery', true);
-    } else if (cause instanceof RetriableError) {
-      logger.warn(about, 'the commit failed; trying again');
-      if (error instanceof OutputsLost) await this.rewind('delivery', false);
-    } else throw cause;
-  }
-
-  /** Everything since the last commit is undone and read again (B6, E2). */
-  private async rewind(reason: string, isolate: boolean): Promise<void> {
-    const { tasks, engineMetrics } = this.options;
-    engineMetrics.rewound(reason);
-    await this.abortTransaction();
-    await this.intake.whileDropping(async () => {
-      for (const { task } of tasks.owned) await tasks.abort(task, isolate, this.intake);
-      await this.clients.reader.seek(tasks.positions);
-    });
-    this.commit.rewound();
-  }
-
-  /** What was sent belongs to work that is undone (C3). */
-  private async abortTransaction(): Promise<void> {
-    const { transaction } = this.clients.sink;
-    if (transaction?.since === undefined) return;
-    this.options.engineMetrics.transaction('aborted', transaction.since);
-    try {
-      await this.intake.readOnFor(transaction.abort());
-    } catch (error) {
-      throw error instanceof TaskMigratedError ? this.lost(error) : error;
-    }
-  }
-
-  /** The producer is fenced, or somebody else is this static member: nothing is committed any more. */
-  private lost(cause: TaskMigratedError): MembershipLost {
-    const lost = new MembershipLost(cause);
-    this.commit.refuse(lost);
-    return lost;
-  }
 
   private async serveRequests(): Promise<void> {
     for (let request = this.requests.take(); request; request = this.requests.take()) await this.handover.serve(request);

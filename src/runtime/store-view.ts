@@ -7,23 +7,32 @@ import { afterPrefix, scanRows } from './stores/scan-rows.js';
 import type { StoreCodec } from './stores/store-codec.js';
 import type { WriteBuffer } from './write-buffer.js';
 
+/** The layer of bytes of a store. */
+export interface StoreRows {
+  readonly buffer: WriteBuffer;
+  readonly reader: Required<StoreReader>;
+}
+
 /** A store as one step sees it: formats, the write buffer and the engine's scans in one layer (S1). */
 export class StoreView<K = unknown, V = unknown> implements KeyValueStore<K, V> {
   readonly name: string;
-  private readonly buffer: WriteBuffer;
   /** What the last `getBatch` asked for: a `setBatch` mostly has the same keys in the same order. */
   private lastKeys: readonly K[] = [];
   private lastNames: readonly string[] = [];
 
   constructor(
-    private readonly store: { readonly buffer: WriteBuffer; readonly reader: Required<StoreReader> },
+    /** Asked for at each use: those of a global table are others when it was built anew. */
+    private readonly store: StoreRows,
     private readonly codec: StoreCodec<K, V>,
     private readonly scans: OpenScans,
     /** Named when an iterator is left open. */
     private readonly step: string | undefined,
   ) {
-    this.name = store.buffer.name;
-    this.buffer = store.buffer;
+    this.name = codec.store;
+  }
+
+  private get buffer(): WriteBuffer {
+    return this.store.buffer;
   }
 
   get(key: K): V | null {

@@ -8,6 +8,8 @@ export class TaskInputs {
   /** An input alone, or several that share a store. */
   private readonly groups: readonly (InputQueue | OrderedInputs)[];
   private readonly ordered = new Map<InputQueue, OrderedInputs>();
+  /** Those that are taken in the order of time. */
+  private readonly shared: readonly OrderedInputs[];
   private turn = 0;
 
   constructor(queues: readonly InputQueue[], { topology, subtopology, metrics, logger }: Pick<TaskOptions, 'topology' | 'subtopology' | 'metrics' | 'logger'>) {
@@ -24,6 +26,7 @@ export class TaskInputs {
       }
     }
     this.groups = [...new Set(queues.map((queue) => this.ordered.get(queue) ?? queue))];
+    this.shared = [...new Set(this.ordered.values())];
   }
 
   /** The next input that has records and may give some. */
@@ -39,9 +42,14 @@ export class TaskInputs {
     return undefined;
   }
 
+  /** Whether any may ever hold up others. */
+  get mayWait(): boolean {
+    return this.shared.length > 0;
+  }
+
   /** The inputs that hold up others until more of them is read (T4). */
   get awaited(): readonly InputQueue[] {
-    return this.ordered.size === 0 ? [] : [...new Set(this.ordered.values())].flatMap(({ awaited }) => awaited);
+    return this.shared.flatMap(({ awaited }) => awaited);
   }
 
   /** Whether `next` would give one. */

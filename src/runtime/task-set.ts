@@ -5,13 +5,17 @@ import type { InputQueue } from './input-queue.js';
 import type { Intake } from './intake.js';
 import type { EngineMetrics } from './metrics.js';
 import type { Task } from './task.js';
+import type { TaskInputs } from './task-inputs.js';
 
 const OBSERVE_MS = 1000;
+const NONE: readonly TopicPartition[] = [];
 
 /** The tasks this worker owns, and where each partition's records go. */
 export class TaskSet {
   private readonly tasks: OwnedTask[] = [];
   private readonly queues = new Map<string, InputQueue>();
+  /** The inputs of tasks that may wait for one of them; most pipelines have none. */
+  private readonly waiters = new Set<TaskInputs>();
   private turn = 0;
   private lastObserved = 0;
 
@@ -51,7 +55,7 @@ export class TaskSet {
 
   /** Partitions of which more must be read before others can go on (T4). */
   get awaited(): readonly TopicPartition[] {
-    return this.tasks.flatMap(({ task }) => task.inputs.awaited.map(({ partition }) => partition));
+    return this.waiters.size === 0 ? NONE : [...this.waiters].flatMap(({ awaited }) => awaited.map(({ partition }) => partition));
   }
 
   /** Earliest wall-clock punctuation; Infinity when there is none. */
@@ -61,6 +65,8 @@ export class TaskSet {
 
   add(owned: OwnedTask): void {
     this.tasks.push(owned);
+    const { inputs } = owned.task;
+    if (inputs.mayWait) this.waiters.add(inputs);
     for (const queue of owned.task.queues) this.queues.set(partitionKey(queue.partition), queue);
     this.metrics.tasks.set(this.tasks.length);
   }
@@ -68,6 +74,7 @@ export class TaskSet {
   remove(task: Task): void {
     const index = this.tasks.findIndex((owned) => owned.task === task);
     if (index >= 0) this.tasks.splice(index, 1);
+    this.waiters.delete(task.inputs);
     for (const queue of task.queues) {
       this.queues.delete(partitionKey(queue.partition));
       this.metrics.forgetLag(queue.partition);

@@ -5,18 +5,14 @@ import { inSequence, isPromise, type MaybePromise } from '../core/maybe.js';
 import type { Serde } from '../core/serde.js';
 import type { HeldTaskDirectory, HoldTaskDirectory, KeyValueStore, StorageFiles, StoredPosition, TaskStorage } from '../core/store.js';
 import type { StateStore } from '../core/store-types.js';
-import { bytesSerde } from '../serdes/bytes.js';
 import { OpenScans } from './open-scans.js';
-import { CommittedRows } from './queries/committed-rows.js';
+import { CommittedViews } from './queries/committed-views.js';
 import type { Changelog } from './restore/changelog-copy.js';
 import type { RestoredStorage } from './restore/task-stores.js';
 import type { StoreCounters } from './store-counters.js';
 import { engineNamed, openGroups, type StoreGroup, type StoreGroupOptions } from './store-groups.js';
-import { storeNames } from './store-names.js';
 import type { EventTimes } from './stores/event-times.js';
 import { deleteExpired } from './stores/expired-rows.js';
-import { KeyValueKind } from './stores/key-value-kind.js';
-import { storeOver } from './stores/open-store.js';
 import type { ChangeVisitor, OpenStore } from './stores/store-kind.js';
 import { lowestPositions } from './task-storage.js';
 import type { WriteBuffer } from './write-buffer.js';
@@ -54,12 +50,8 @@ export interface TaskFiles extends StorageFiles, Pick<TaskStorage, 'positions'> 
  * `committed` and `abort` the second, `flush` the third. Nothing reaches a disk that was not committed (C4).
  */
 export class TaskState {
-  /** Scans of readers beside the task: they outlive batches. */
-  private readonly looks: OpenScans;
-  /** Committed stores that keep nothing between two looks, once they were looked at. */
-  private readonly committedViews = new Map<string, StateStore>();
-  /** How often they were all cut short. */
-  cuts = 0;
+  /** For readers beside the task. */
+  readonly committedViews: CommittedViews;
   private flushing: Promise<void> | undefined;
   private expiring: Promise<void> | undefined;
   private closing = false;
@@ -77,7 +69,11 @@ export class TaskState {
     private readonly logger: Logger,
     private readonly held: HeldTaskDirectory | undefined,
   ) {
-    this.looks = new OpenScans(logger);
+    this.committedViews = new CommittedViews(
+      stores,
+      groups.flatMap(({ definitions }) => definitions),
+      logger,
+    );
   }
 
   /** Rejects with a ConfigError or StoreError; nothing stays open then. Damaged state is set aside where changelogs can restore it (E4). */
@@ -154,28 +150,6 @@ export class TaskState {
     const store = this.stores.get(name);
     if (!store) throw new Error(`there is no store named ${name}`);
     return store;
-  }
-
-  /**
-   * A store as readers beside the task see it (S11): what is committed at this moment, read-only, made for one look. Keys are the
-   * store's bytes, one character a byte; values its bytes, or the number where the format's values are numbers. Point reads are
-   * answered at once; a scan that is cut short ends early, so its reader looks at `cuts` afterwards.
-   */
-  committedStore<S extends StateStore>(name: string): S {
-    const known = this.committedViews.get(name);
-    if (known) return known as S;
-    const store = this.stores.get(name);
-    const definition = this.groups.flatMap(({ definitions }) => definitions).find((one) => one.name === name);
-    if (!store || !definition) throw new Error(`the task has no store named ${name}`);
-    const kind = storeOver(new CommittedRows(store.buffer), store.reader, definition, { key: storeNames, value: bytesSerde as Serde<unknown> });
-    const view = kind.view({ scans: this.looks, step: undefined });
-    if (kind instanceof KeyValueKind) this.committedViews.set(name, view);
-    return view as S;
-  }
-
-  /** Its engine gives single values as promises only, so that a scan alone is a look at one moment. */
-  isAsynchronous(name: string): boolean {
-    return this.stores.get(name)?.reader.asynchronous === true;
   }
 
   /** False from when it is closed, or found damaged: nothing may be read from beside the task any more. */
@@ -297,8 +271,8 @@ export class TaskState {
   }
 
   /** The records of one store's changelog that the next commit adds (S3). */
-  eachChange(store: string, visit: ChangeVisitor): void {
-    this.stores.get(store)?.eachChange(visit);
+  eachChange(store: string, visit: ChangeVisitor, atomic = false): void {
+    this.stores.get(store)?.eachChange(visit, atomic);
   }
 
   /** The format of the numbers that `eachChange` gives. */
@@ -331,7 +305,7 @@ export class TaskState {
     this.closing = true;
     await this.expiring;
     await this.scans.closeAll();
-    await this.cutLooks();
+    await this.committedViews.cutShort();
     for (const { buffer } of this.stores.values()) buffer.clear();
     try {
       for (const { storage } of this.groups) await storage.close();
@@ -358,16 +332,11 @@ export class TaskState {
   private async whileUnreadable<T>(work: () => Promise<T>): Promise<T> {
     this.replacing = true;
     try {
-      await this.cutLooks();
+      await this.committedViews.cutShort();
       return await work();
     } finally {
       this.replacing = false;
     }
-  }
-
-  private cutLooks(): Promise<void> {
-    this.cuts++;
-    return this.looks.closeAll();
   }
 
   /** Removes rows that nobody sees any more, beside all other work (S8). */

@@ -11,17 +11,16 @@ import { partitionKey, type TopicPartition } from '../core/transport.js';
 import type { ChangelogTopic } from './changelog-topics.js';
 import { ChangelogWriter } from './changelog-writer.js';
 import type { TaskView } from './context.js';
-import { withoutRecord } from './error-handling.js';
 import { asRecordError, SingleRecordsNeeded } from './failure.js';
 import { InputQueue } from './input-queue.js';
 import { OutputBuffer } from './outputs.js';
-import type { PunctuationQueue } from './punctuation.js';
 import { RecordFailures } from './record-failures.js';
 import { SourceRunner } from './source-runner.js';
 import type { EventTimes } from './stores/event-times.js';
 import { TaskGraph } from './task-graph.js';
 import { TaskInputs } from './task-inputs.js';
 import type { TaskOptions } from './task-options.js';
+import { TaskPunctuation } from './task-punctuation.js';
 import type { TaskState } from './task-state.js';
 import { TaskTime, type TimeMark } from './task-time.js';
 
@@ -49,6 +48,7 @@ export class Task implements TaskView {
   private readonly time: TaskTime;
   private readonly writer: ChangelogWriter;
   private readonly failures: RecordFailures;
+  private readonly punctuation: TaskPunctuation;
   private lastCommit: TimeMark;
 
   constructor(private readonly options: TaskOptions) {
@@ -72,6 +72,17 @@ export class Task implements TaskView {
       enter: (node) => {
         this.currentNode = node;
       },
+    });
+    this.punctuation = new TaskPunctuation({
+      ...options,
+      time: this.time,
+      graph: this.graph,
+      outputs: this.outputs,
+      failures: this.failures,
+      currentNode: () => this.currentNode,
+      repeating: () => this.repeating,
+      requestCommit: () => this.requestCommit(),
+      undo: (before) => this.undoBatch(before),
     });
     this.lastCommit = this.time.mark();
   }
@@ -214,10 +225,11 @@ export class Task implements TaskView {
   }
 
   private proceed(queue: InputQueue, raw: RawBatch, end: number, to: number): MaybePromise<void> {
+    this.attempting = 0;
     this.state.endBatch();
     queue.advanceTo(end);
     const { stream, streamTime } = this.time;
-    const punctuated = streamTime < stream.earliest || this.replaying ? undefined : this.punctuate('stream-time', stream, streamTime);
+    const punctuated = streamTime < stream.earliest || this.replaying ? undefined : this.punctuation.fireDue('stream-time', stream, streamTime);
     if (end === to) return punctuated;
     return andThen(
       andThen(punctuated, () => this.options.commits.beforeMore()),
@@ -270,60 +282,8 @@ export class Task implements TaskView {
     const now = this.wallClockTime;
     if (now < this.time.wall.earliest || this.replaying) return false;
     this.outputs.muted = false;
-    await this.punctuate('wall-clock', this.time.wall, now);
+    await this.punctuation.fireDue('wall-clock', this.time.wall, now);
     return true;
-  }
-
-  private async punctuate(type: PunctuationType, timers: PunctuationQueue, time: number): Promise<void> {
-    const { made } = timers;
-    // What a callback writes is committed by itself then, so that a refusal is laid at the right door (E2).
-    const alone = this.repeating;
-    if (alone) await this.options.commits.now();
-    for (let due = timers.takeDue(time, made); due !== undefined; due = timers.takeDue(time, made)) {
-      const { callback, node } = due;
-      await this.fire(node, () => callback(time), alone);
-      this.commitRequested = true;
-      this.options.metrics.punctuated(node, type);
-    }
-  }
-
-  /** One callback: retries, then what the rule says (E1). */
-  private async fire(node: string, callback: () => MaybePromise<void>, alone: boolean): Promise<void> {
-    const before = this.time.mark();
-    const again = (): Promise<RecordError | undefined> => this.tryCallback(node, callback, alone, before);
-    const first = await again();
-    if (first === undefined) return;
-    const policy = this.failures.policyFor(first);
-    const error = await this.failures.retried(first, policy, again);
-    if (error === undefined) return;
-    const final = withoutRecord(policy);
-    this.options.metrics.error(error, final);
-    if (final === 'fail') throw this.failures.stopping(error);
-    this.logger.warn({ err: error.message, step: error.node }, 'punctuation failed and was skipped');
-  }
-
-  /** Resolves to what went wrong, with everything undone. */
-  private async tryCallback(node: string, callback: () => MaybePromise<void>, alone: boolean, before: TimeMark): Promise<RecordError | undefined> {
-    this.attempting = 0;
-    this.time.served = true;
-    try {
-      await this.graph.processor(node)?.punctuate(callback);
-      await this.outputs.release();
-      this.state.endBatch();
-      if (alone) await this.commitAlone();
-      return undefined;
-    } catch (error) {
-      if (alone) this.state.abort();
-      this.undoBatch(before);
-      return asRecordError(error, undefined, this.currentNode);
-    } finally {
-      this.time.served = false;
-    }
-  }
-
-  private commitAlone(): Promise<void> {
-    this.commitRequested = true;
-    return this.options.commits.now();
   }
 
   /** The partitions that its stores' writes go to. */
@@ -373,6 +333,7 @@ export class Task implements TaskView {
   }
 
   private undoBatch(before: TimeMark): void {
+    this.attempting = 0;
     this.state.rollbackBatch();
     this.outputs.discard();
     this.graph.reset();

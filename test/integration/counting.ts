@@ -1,4 +1,5 @@
 import type { KafkaData, Outgoing } from './kafka-data.js';
+import { Scratch, unique } from './scratch.js';
 
 /** Numbered records, and what counting them by key gives. */
 export class CountedInput {
@@ -61,4 +62,31 @@ steps:
     store: { changelog: false }
 to: { topic: ${to}, value: int64 }
 `;
+}
+
+/** A pipeline in a file of its own, and its topics. */
+export interface Counting {
+  readonly scratch: Scratch;
+  readonly file: string;
+  readonly name: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+/** Counts by key, one output for each record, with one copy of the store on another instance; `settings`: the lines with `kafka:`. */
+export async function countingWithCopies(kafka: KafkaData, prefix: string, partitions: number, settings: string): Promise<Counting> {
+  const scratch = new Scratch();
+  const name = unique(prefix);
+  const [from, to] = [await kafka.createTopic(unique('in'), partitions), await kafka.createTopic(unique('out'), partitions)];
+  const text = `name: ${name}
+${settings}
+stores: { counts: { value: int64, standby: 1 } }
+from: { topic: ${from}, value: bytes }
+steps:
+  - count:
+    store: counts
+    emit: update
+to: { topic: ${to}, value: int64 }
+`;
+  return { scratch, file: scratch.file('p.yaml', text), name, from, to };
 }

@@ -3,7 +3,6 @@ import { messageOf, StoreCorruptedError, StoreError } from '../../core/errors.js
 import type { Logger } from '../../core/logger.js';
 import type { Serde } from '../../core/serde.js';
 import type { GlobalTableDefinition } from '../../core/store.js';
-import type { StateStore } from '../../core/store-types.js';
 import { partitionKey, type TopicAdmin } from '../../core/transport.js';
 import type { OpenTaskState } from '../assignment.js';
 import type { EngineMetrics } from '../metrics.js';
@@ -14,17 +13,18 @@ import { Follower } from '../restore/follower.js';
 import { Restoration } from '../restore/restoration.js';
 import { REBUILD_REASONS } from '../restore/starting-point.js';
 import { liesIn, StateDamage } from '../state-damage.js';
-import type { Viewer } from '../stores/store-kind.js';
+import type { StoreRows } from '../store-view.js';
+import type { OpenStore } from '../stores/store-kind.js';
+import type { WriteBuffer } from '../write-buffer.js';
 import type { BatchGate } from './batch-gate.js';
 import { firstPositions, objection } from './first-positions.js';
+import { globalView } from './global-views.js';
+import { loadingError } from './loading-error.js';
 import { Abandoned, untilAnswered } from './patience.js';
 import { SchemaNeeds } from './schema-needs.js';
-import { TableCodec } from './table-codec.js';
 import { followedPartitions, type GlobalTableStatus, loadingPartitions, loadingRates } from './table-status.js';
 import { TableStore } from './table-store.js';
 import { countPartitions, deleteRetention, readableEnds } from './table-topics.js';
-import { GlobalTableView } from './table-view.js';
-import { loadingError, type TableBytes, type VisibleTable } from './visible-table.js';
 import { WholeTableNeeded } from './whole-table.js';
 
 const MOST_LOSSES = 5;
@@ -51,7 +51,7 @@ export interface GlobalTableOptions {
  * The gate is closed while the table is not complete: before the first end, and while it is built anew because its
  * topic was made again or lost records, or its files are damaged (E4).
  */
-export class GlobalTable implements VisibleTable {
+export class GlobalTable implements StoreRows {
   private store: TableStore | undefined;
   private copying: Restoration | Follower | undefined;
   private complete = false;
@@ -63,13 +63,13 @@ export class GlobalTable implements VisibleTable {
   private losses = 0;
   /** Scans of readers beside the tasks. */
   readonly outside: OpenScans;
-  private readonly codec: TableCodec;
+  readonly view: OpenStore['view'];
   private readonly damage: StateDamage;
 
   constructor(private readonly options: GlobalTableOptions) {
     const { definition, key, value, gate, clock, logger } = options;
     this.outside = new OpenScans(logger);
-    this.codec = new TableCodec(definition.name, key, value);
+    this.view = globalView(definition.name, this, key, value);
     this.damage = new StateDamage(clock);
     gate.close();
   }
@@ -86,18 +86,18 @@ export class GlobalTable implements VisibleTable {
     return !this.complete;
   }
 
-  get bytes(): TableBytes {
-    if (!this.complete || this.store === undefined) throw loadingError(this.name);
-    return this.store.bytes;
+  /** Throws a RetriableError (`table/loading`) while the table is incomplete, as `reader` does. */
+  get buffer(): WriteBuffer {
+    return this.bytes.buffer;
+  }
+
+  get reader(): StoreRows['reader'] {
+    return this.bytes.reader;
   }
 
   /** The open table; undefined while it is loading. */
   get open(): TableStore | undefined {
     return this.complete ? this.store : undefined;
-  }
-
-  view(viewer: Viewer): StateStore {
-    return new GlobalTableView(this, this.codec, viewer);
   }
 
   /** Resolves after `stop`, with the table closed; `loaded` is called at each end of a load. Rejects with what nothing here can repair. */
@@ -275,6 +275,11 @@ export class GlobalTable implements VisibleTable {
     this.complete = false;
     await this.outside.closeAll();
     this.store?.hide();
+  }
+
+  private get bytes(): StoreRows {
+    if (!this.complete || this.store === undefined) throw loadingError(this.name);
+    return this.store.bytes;
   }
 
   private async close(): Promise<void> {

@@ -4,8 +4,8 @@ import type { PartitionOffset } from '../../core/transport.js';
 import { bytesOfHeld } from '../buffer-entry.js';
 import type { OpenScans } from '../open-scans.js';
 import { scanRows } from '../stores/scan-rows.js';
+import { loadingError } from './loading-error.js';
 import type { TableStore } from './table-store.js';
-import { loadingError } from './visible-table.js';
 
 /**
  * A global table for readers beside the tasks (S11): bytes as the topic has them. `get`, `range` and `positions` asked for in one

@@ -6,10 +6,10 @@ import { type PartitionOffset, partitionKey } from '../../core/transport.js';
 import type { OpenTaskState } from '../assignment.js';
 import type { Changelog } from '../restore/changelog-copy.js';
 import type { RestoredStorage } from '../restore/task-stores.js';
+import type { StoreRows } from '../store-view.js';
 import type { TaskState } from '../task-state.js';
 import type { BatchGate } from './batch-gate.js';
 import type { SchemaNeeds } from './schema-needs.js';
-import type { TableBytes } from './visible-table.js';
 import { WholeTable } from './whole-table.js';
 
 export interface TableStoreOptions {
@@ -32,7 +32,7 @@ export interface TableStoreOptions {
  * memory first and in the engine after that (S6).
  */
 export class TableStore implements TaskStorage {
-  readonly bytes: TableBytes;
+  readonly bytes: StoreRows;
   private readonly shared: WholeTable;
   private staged: readonly NamedWrite[] = [];
   private shown = false;

@@ -9,7 +9,7 @@ import type { FoundEntry, PointQuery, SpanQuery, StoreQuery } from './store-quer
 
 type Value = Buffer | number;
 
-/** What a task's store gives; keys and values as `TaskState.committedStore` has them. */
+/** What a task's store gives; keys and values as `CommittedViews` has them. */
 export interface Found {
   readonly entries: readonly FoundEntry[];
   /** The place of the first one that was not taken; undefined where there are no more. */

@@ -113,10 +113,11 @@ export class StoreQueries {
     if (!readable?.state.readable || (readable.stale && !stale)) return undefined;
     const { state, positions, stale: staleness } = readable;
     const part = (found: Found): PartitionPart => ({ partition, ...found, positions, stale: staleness });
-    const asked = query.kind === 'get' && state.isAsynchronous(store) ? asSpan(query) : query;
-    const found = readStore(state.committedStore(store), this.stores.get(store) as StoreDefinition, asked, pace);
-    const { cuts } = state;
-    return isPromise(found) ? found.then((read) => (state.cuts === cuts ? part(read) : undefined)) : part(found);
+    const { committedViews } = state;
+    const asked = query.kind === 'get' && committedViews.isAsynchronous(store) ? asSpan(query) : query;
+    const found = readStore(committedViews.of(store), this.stores.get(store) as StoreDefinition, asked, pace);
+    const { cuts } = committedViews;
+    return isPromise(found) ? found.then((read) => (committedViews.cuts === cuts ? part(read) : undefined)) : part(found);
   }
 
   /** The other instances that say they run a partition's task, and behind them, for stale answers, those that have a copy. */

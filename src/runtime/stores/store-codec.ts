@@ -50,7 +50,7 @@ export class StoreCodec<K = unknown, V = unknown> {
       const value = this.values.deserialize(bytes);
       return (value === bytes ? Buffer.from(bytes) : value) as V;
     } catch (cause) {
-      throw cause instanceof KstreamdError ? cause : this.unreadable('value', this.values.format, cause);
+      throw this.unreadable('value', this.values.format, cause);
     }
   }
 
@@ -60,7 +60,9 @@ export class StoreCodec<K = unknown, V = unknown> {
     return values;
   }
 
-  protected unreadable(field: string, format: string, cause: unknown): KstreamdError {
+  /** A table says itself what its bytes lack. */
+  private unreadable(field: string, format: string, cause: unknown): KstreamdError {
+    if (cause instanceof KstreamdError) return cause;
     return new StoreError('store/format', `store ${this.store} holds a ${field} that is not ${format}: ${messageOf(cause)}`, {
       cause,
       fix: 'declare the format the store was written with, or remove its state to start from nothing',

@@ -2,7 +2,7 @@ import { FatalError } from '../../core/errors.js';
 import { isPromise, type MaybePromise } from '../../core/maybe.js';
 import type { StateStore } from '../../core/store-types.js';
 import type { OpenStore } from '../stores/store-kind.js';
-import { SchemaNeeded } from './table-values.js';
+import { SchemaNeeded } from './table-format.js';
 
 /** How a table's own node writes it: no name of a method that a plugin may meet. */
 export const FILL = Symbol('fill');
@@ -12,27 +12,28 @@ export interface TableStore {
   [FILL](key: string, value: Buffer | null, timestamp: number): void;
 }
 
+const WRITES = ['put', 'putIfAbsent', 'delete', 'setBatch', 'deleteBatch'] as const;
+
 /** A store whose views can be read only: its own node alone writes it, from its topic (S5). */
 export function asTable(store: OpenStore): OpenStore {
   const view = store.view.bind(store);
-  return Object.assign(store, { view: (viewer: Parameters<OpenStore['view']>[0]) => tableView(store, view(viewer)) });
+  const fill = (key: string, value: Buffer | null, timestamp: number): void => store.fill?.(key, value, timestamp);
+  return Object.assign(store, { view: (viewer: Parameters<OpenStore['view']>[0]) => Object.assign(tableView(view(viewer), viewer.step), { [FILL]: fill }) });
 }
 
-function tableView(store: OpenStore, view: StateStore): StateStore & TableStore {
+/** What a step sees of a table: every write throws a FatalError (`table/read-only`), and `getBatch` waits for the schemas that it needs. */
+export function tableView(view: StateStore, step: string | undefined): StateStore {
   const { name } = view;
-  const refuse = (): never => {
-    throw new FatalError('table/read-only', `"${name}" is a table, which only its topic writes`, { fix: 'write to the topic, or to a store under "stores"' });
+  const refusal = (call: string) => (): never => {
+    throw new FatalError('table/read-only', `${step === undefined ? '' : `step "${step}": `}${call} on the table "${name}", which only its topic writes`, {
+      fix: 'write to the topic, or to a store under "stores"',
+    });
   };
-  const getBatch = view.getBatch.bind(view) as (...asked: unknown[]) => MaybePromise<unknown[]>;
-  return Object.assign(Object.create(view) as StateStore, {
-    put: refuse,
-    putIfAbsent: refuse,
-    delete: refuse,
-    setBatch: refuse,
-    deleteBatch: refuse,
-    getBatch: (...asked: unknown[]) => prepared(() => getBatch(...asked)),
-    [FILL]: (key: string, value: Buffer | null, timestamp: number) => store.fill?.(key, value, timestamp),
-  }) as StateStore & TableStore;
+  const table = Object.create(view) as StateStore;
+  const getBatch = view.getBatch as (...asked: unknown[]) => MaybePromise<unknown[]>;
+  return Object.assign(table, Object.fromEntries(WRITES.map((call) => [call, refusal(call)])), {
+    getBatch: (...asked: unknown[]) => prepared(() => getBatch.apply(table, asked)),
+  });
 }
 
 /** What `read` gives when every schema that it needs is there. */

@@ -1,6 +1,4 @@
-import avsc from 'avsc';
 import { describe, expect, it, vi } from 'vitest';
-import { RetriableError } from '../../../src/core/errors.js';
 import type { RegisteredSchema } from '../../../src/core/schema-registry.js';
 import type { Serde } from '../../../src/core/serde.js';
 import { avro } from '../../../src/serdes/avro.js';
@@ -8,11 +6,11 @@ import type { FormatSpec, SchemaSpec } from '../../../src/serdes/format-spec.js'
 import { loadSchemaLanguages } from '../../../src/serdes/schema-languages.js';
 import { SerdeSet } from '../../../src/serdes/serde-set.js';
 import { MemoryRegistry } from '../../../src/testing/memory-registry.js';
+import { framed, MoodyRegistry, plain, text } from './moody-registry.js';
 
 const fields = (...list: unknown[]): string => JSON.stringify({ type: 'record', name: 'Order', fields: list });
 const V1 = fields({ name: 'id', type: 'string' });
 const V2 = fields({ name: 'id', type: 'string' }, { name: 'amount', type: 'long', default: 7 });
-const text = (schema: string) => ({ text: schema, references: new Map<string, string>() });
 const spec = (more: Partial<SchemaSpec> = {}): SchemaSpec => ({
   format: 'avro',
   name: 'orders',
@@ -23,26 +21,6 @@ const spec = (more: Partial<SchemaSpec> = {}): SchemaSpec => ({
   ...more,
 });
 const specs = (...list: FormatSpec[]) => new Map(list.map((one) => [one.name, one]));
-const data = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
-
-/** Fails, or has not heard of new schemas yet, when it is told to. */
-class MoodyRegistry extends MemoryRegistry {
-  asked = 0;
-  away = false;
-
-  override async byId(id: number): Promise<RegisteredSchema | undefined> {
-    this.asked++;
-    if (this.away) throw new RetriableError('registry/unreachable', 'away');
-    return super.byId(id);
-  }
-}
-
-/** As a client that knows nothing of ours writes. */
-function framed(id: number, schema: string, value: unknown): Buffer {
-  const head = Buffer.alloc(5);
-  head.writeUInt32BE(id, 1);
-  return Buffer.concat([head, avsc.Type.forSchema(JSON.parse(schema)).toBuffer(value)]);
-}
 
 async function opened(registry: MemoryRegistry, format: FormatSpec, use: 'read' | 'write' = 'read'): Promise<Serde<unknown>> {
   const serdes = new SerdeSet(specs(format), registry);
@@ -63,8 +41,8 @@ describe('values with the number of their schema', () => {
     await serde.prepare?.(old, 0, old.length);
     expect(serde.prepare?.(old, 0, old.length)).toBeUndefined();
     const slab = Buffer.concat([old, now]);
-    expect(data(serde.deserializeAt?.(slab, 0, old.length))).toEqual({ id: 'a', amount: 7 });
-    expect(data(serde.deserializeAt?.(slab, old.length, slab.length))).toEqual({ id: 'b', amount: 1 });
+    expect(plain(serde.deserializeAt?.(slab, 0, old.length))).toEqual({ id: 'a', amount: 7 });
+    expect(plain(serde.deserializeAt?.(slab, old.length, slab.length))).toEqual({ id: 'b', amount: 1 });
     expect(registry.asked).toBe(1);
   });
 
@@ -80,7 +58,7 @@ describe('values with the number of their schema', () => {
     await expect(first).rejects.toThrow('away');
     registry.away = false;
     await serde.prepare?.(bytes, 0, bytes.length);
-    expect(data(serde.deserialize(bytes))).toEqual({ id: 'a' });
+    expect(plain(serde.deserialize(bytes))).toEqual({ id: 'a' });
     expect(registry.asked).toBe(2);
   });
 
@@ -106,7 +84,7 @@ describe('values with the number of their schema', () => {
     const parse = vi.spyOn(avro, 'parse');
     for (const _ of [1, 2]) expect(() => serde.deserialize(number)).toThrow(`what was written with the schema ${apart} cannot be read: int#`);
     const known = framed(1, V1, { id: 'a' });
-    expect(data(serde.deserialize(known))).toEqual({ id: 'a' });
+    expect(plain(serde.deserialize(known))).toEqual({ id: 'a' });
     expect(() => serde.deserialize(number)).toThrow('cannot be read');
     // Once for each schema, not for each record.
     expect(parse).toHaveBeenCalledTimes(2);
@@ -124,7 +102,7 @@ describe('values with the number of their schema', () => {
     expect(serde.serializeInto?.({ id: 'a' }, target, 3)).toBe(10);
     expect(target.subarray(3, 10)).toEqual(framed(id, V1, { id: 'a' }));
     expect(serde.serializeInto?.({ id: 'a' }, target, 14)).toBe(-1);
-    expect(data(serde.deserialize(serde.serialize({ id: 'a' })))).toEqual({ id: 'a' });
+    expect(plain(serde.deserialize(serde.serialize({ id: 'a' })))).toEqual({ id: 'a' });
     expect(() => serde.serialize({ id: 5 })).toThrow('id: expected string, got the number 5');
   });
 

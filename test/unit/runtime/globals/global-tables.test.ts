@@ -88,7 +88,7 @@ describe('S6: what a step may do with a global table', () => {
     expect(await ended).toMatchObject({
       name: 'FatalError',
       code: 'table/read-only',
-      message: `step "join": ${call} on the global table "products", which is only read`,
+      message: `step "join": ${call} on the table "products", which only its topic writes`,
     });
   });
 

@@ -94,7 +94,7 @@ async function ofTask(state: TaskState): Promise<unknown[]> {
 const everything = { kind: 'range', reverse: false, limit: 1e6, maxBytes: 1e9 } as const;
 
 async function fromBeside(state: TaskState, { definition }: Typed): Promise<unknown[]> {
-  const { entries } = await readStore(state.committedStore('s'), { ...definition, name: 's', engine: 'e', key: 'string' }, everything);
+  const { entries } = await readStore(state.committedViews.of('s'), { ...definition, name: 's', engine: 'e', key: 'string' }, everything);
   return entries.map((entry) => shown(entry, definition.type));
 }
 
@@ -172,17 +172,17 @@ describe.each(ENGINES)('on %s', (_engine, makeEngine) => {
     state.endBatch();
     state.committed();
     await state.flush([]);
-    const { cuts } = state;
+    const { cuts } = state.committedViews;
     const scan = fromBeside(state, typed);
     await state.close();
     expect(await scan).not.toHaveLength(3000);
-    expect(state.cuts).not.toBe(cuts);
+    expect(state.committedViews.cuts).not.toBe(cuts);
     expect(state.readable).toBe(false);
   });
 
   test('cannot be written', async () => {
     const state = await open(TYPES[0] as Typed, makeEngine(), 0);
-    expect(() => state.committedStore<KeyValueStore>('s').put('k', Buffer.from('1'))).toThrow('is only read from here');
+    expect(() => state.committedViews.of<KeyValueStore>('s').put('k', Buffer.from('1'))).toThrow('is only read from here');
     await state.close();
   });
 });

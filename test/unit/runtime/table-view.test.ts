@@ -1,18 +1,16 @@
-import avsc from 'avsc';
 import { afterEach, describe, expect, test } from 'vitest';
-import { RetriableError } from '../../../src/core/errors.js';
 import { silentLogger } from '../../../src/core/logger.js';
-import type { RegisteredSchema } from '../../../src/core/schema-registry.js';
 import type { KeyValueStore, StoreType } from '../../../src/core/store.js';
 import type { StateStore } from '../../../src/core/store-types.js';
 import { CacheBudget } from '../../../src/runtime/cache-budget.js';
 import { FILL, type TableStore } from '../../../src/runtime/tables/table-view.js';
-import { TaskState } from '../../../src/runtime/task-state.js';
+import { TaskState, type TaskStateOptions } from '../../../src/runtime/task-state.js';
 import type { SchemaSpec } from '../../../src/serdes/format-spec.js';
+import { serdeFor } from '../../../src/serdes/formats.js';
 import { loadSchemaLanguages } from '../../../src/serdes/schema-languages.js';
 import { SerdeSet } from '../../../src/serdes/serde-set.js';
 import { memoryEngine } from '../../../src/stores/memory.js';
-import { MemoryRegistry } from '../../../src/testing/memory-registry.js';
+import { framed, MoodyRegistry, plain, text } from '../serdes/moody-registry.js';
 
 const SCHEMA = JSON.stringify({ type: 'record', name: 'Customer', fields: [{ name: 'name', type: 'string' }] });
 const OTHER = JSON.stringify({
@@ -25,54 +23,62 @@ const OTHER = JSON.stringify({
 });
 const VALUE: SchemaSpec = { format: 'avro', name: 'customers', schema: undefined, subject: 'customers-value', message: undefined, bigint: false };
 
-/** Is away when it is told to be, and counts what it is asked. */
-class Registry extends MemoryRegistry {
-  asked = 0;
-  away = false;
-
-  override async byId(id: number): Promise<RegisteredSchema | undefined> {
-    this.asked++;
-    if (this.away) throw new RetriableError('registry/unreachable', 'away');
-    return super.byId(id);
-  }
-}
-
-function framed(id: number, schema: string, value: unknown): Buffer {
-  const head = Buffer.alloc(5);
-  head.writeUInt32BE(id, 1);
-  return Buffer.concat([head, avsc.Type.forSchema(JSON.parse(schema)).toBuffer(value)]);
-}
-
-const plain = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
-
 await loadSchemaLanguages();
 
 let state: TaskState | undefined;
 
 afterEach(() => state?.close());
 
-async function openTable(registry: Registry, type: StoreType): Promise<StateStore & TableStore> {
-  const serdes = new SerdeSet(new Map([[VALUE.name, VALUE]]), registry);
-  serdes.get(VALUE.name);
-  await serdes.open();
+async function openTable(type: StoreType, value: string, formatOf: TaskStateOptions['serdeFor']): Promise<StateStore & TableStore> {
   state = await TaskState.open({
     application: 'app',
     directory: '',
-    stores: [{ name: 'customers', type, historyMs: 1000, engine: 'memory', key: 'string', value: VALUE.name, table: true }],
+    stores: [{ name: 'customers', type, historyMs: 1000, engine: 'memory', key: 'string', value, table: true }],
     engines: new Map([['memory', memoryEngine()]]),
-    serdeFor: (format) => serdes.get(format),
+    serdeFor: formatOf,
     cache: new CacheBudget(1e6),
     logger: silentLogger,
   });
   return state.store('customers') as unknown as StateStore & TableStore;
 }
 
+async function openFramed(registry: MoodyRegistry, type: StoreType): Promise<StateStore & TableStore> {
+  const serdes = new SerdeSet(new Map([[VALUE.name, VALUE]]), registry);
+  serdes.get(VALUE.name);
+  await serdes.open();
+  return openTable(type, VALUE.name, (format) => serdes.get(format));
+}
+
+test('a step that writes a table is stopped', async () => {
+  const table = (await openTable('key-value', 'json', serdeFor)) as unknown as KeyValueStore;
+  for (const write of [
+    () => table.put('a', 1),
+    () => table.putIfAbsent('a', 1),
+    () => table.delete('a'),
+    () => table.setBatch([['a', 1]]),
+    () => table.deleteBatch(['a']),
+  ])
+    expect(write).toThrow(expect.objectContaining({ code: 'table/read-only' }));
+  expect(table.get('a')).toBeNull();
+});
+
+test('a key that is not in its format is the fault of the record that meets it', async () => {
+  const table = await openTable('key-value', 'json', (format) => serdeFor(format === 'string' ? 'int32' : format));
+  table[FILL]('abc', Buffer.from('1'), 10);
+  const first = (table as unknown as KeyValueStore).all()[Symbol.asyncIterator]().next();
+  await expect(first).rejects.toMatchObject({
+    code: 'table/format',
+    stage: 'process',
+    message: expect.stringContaining('the table "customers" has a key that is not int32'),
+  });
+});
+
 describe.each<StoreType>(['key-value', 'timestamped', 'versioned'])('a %s table whose values name schemas of a registry', (type) => {
   test('is looked up when the schemas are there: each is asked for once', async () => {
-    const registry = new Registry();
-    const two = await registry.register('elsewhere', 'AVRO', { text: OTHER, references: new Map() });
-    const one = await registry.register('customers-value', 'AVRO', { text: SCHEMA, references: new Map() });
-    const table = await openTable(registry, type);
+    const registry = new MoodyRegistry();
+    const two = await registry.register('elsewhere', 'AVRO', text(OTHER));
+    const one = await registry.register('customers-value', 'AVRO', text(SCHEMA));
+    const table = await openFramed(registry, type);
     table[FILL]('a', framed(one, SCHEMA, { name: 'Ada' }), 10);
     table[FILL]('b', framed(two, OTHER, { name: 'Bob', age: 5 }), 10);
     table[FILL]('c', null, 10);
@@ -84,10 +90,10 @@ describe.each<StoreType>(['key-value', 'timestamped', 'versioned'])('a %s table 
   });
 
   test('waits for a registry that is away, and fails the record for a schema that is nowhere', async () => {
-    const registry = new Registry();
-    const two = await registry.register('elsewhere', 'AVRO', { text: OTHER, references: new Map() });
-    await registry.register('customers-value', 'AVRO', { text: SCHEMA, references: new Map() });
-    const table = await openTable(registry, type);
+    const registry = new MoodyRegistry();
+    const two = await registry.register('elsewhere', 'AVRO', text(OTHER));
+    await registry.register('customers-value', 'AVRO', text(SCHEMA));
+    const table = await openFramed(registry, type);
     const getBatch = table.getBatch as (keys: string[]) => unknown;
     table[FILL]('b', framed(two, OTHER, { name: 'Bob', age: 5 }), 10);
     registry.away = true;
