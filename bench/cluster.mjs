@@ -72,7 +72,10 @@ export class BenchCluster {
     const all = Array.from({ length: partitions }, (_, partition) => ({ topic, partition }));
     return {
       async committed() {
-        const offsets = await promised((done) => client.committed(all, TIMEOUT_MS, done));
+        const offsets = await promised((done) => client.committed(all, TIMEOUT_MS, done)).catch((error) => {
+          if (error.code !== RdKafka.CODES.ERRORS.ERR_NOT_COORDINATOR) throw error;
+          return promised((done) => client.committed(all, TIMEOUT_MS, done)); // it was looked up anew
+        });
         return offsets.reduce((sum, { offset }) => sum + (offset ?? 0), 0);
       },
       close: () => promised((done) => client.disconnect(done)),

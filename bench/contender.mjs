@@ -24,10 +24,10 @@ export class Contender {
   /** Of the daemon's HTTP server, once it listens. */
   httpPort;
 
-  /** @param {readonly string[]} args of node @param {'packed' | 'stock'} path of records */
-  constructor(args, path) {
+  /** @param {readonly string[]} args of node @param {'packed' | 'stock'} path of records @param {string} cores as `taskset` lists them */
+  constructor(args, path, cores = String(MEASURED_CORE)) {
     const env = { ...process.env, UV_THREADPOOL_SIZE: THREADS, NODE_OPTIONS: '', KSTREAMD_TRANSPORT: path };
-    this.#child = spawn('taskset', ['-c', String(MEASURED_CORE), process.execPath, ...args], { env, stdio: ['ignore', 'ignore', 'pipe'] });
+    this.#child = spawn('taskset', ['-c', cores, process.execPath, ...args], { env, stdio: ['ignore', 'ignore', 'pipe'] });
     this.#ended = new Promise((resolve) => this.#child.on('close', (code, signal) => resolve(code ?? signal)));
     this.#assigned = new Promise((resolve) => {
       this.#child.stderr.on('data', (chunk) => {
@@ -43,12 +43,12 @@ export class Contender {
     return new Contender([path.join(here, 'bare', 'loop.mjs'), way, work, brokers, group, input, output, folder, changelog, guarantee], way);
   }
 
-  /** @param {string} pipeline YAML @param {string} folder for the file and the state @param {{ nodeFlags?: readonly string[], way?: 'packed' | 'stock' }} [how] */
-  static kstreamd(pipeline, folder, { nodeFlags = [], way = 'packed' } = {}) {
+  /** @param {string} pipeline YAML @param {string} folder for the file and the state @param {{ nodeFlags?: readonly string[], way?: 'packed' | 'stock', cores?: string }} [how] */
+  static kstreamd(pipeline, folder, { nodeFlags = [], way = 'packed', cores } = {}) {
     const file = path.join(folder, 'pipeline.yaml');
     writeFileSync(file, pipeline);
     const options = ['--state-dir', path.join(folder, 'state'), '--http', '127.0.0.1:0', '--log-format', 'json'];
-    return new Contender([...nodeFlags, kstreamd, 'run', file, ...options], way);
+    return new Contender([...nodeFlags, kstreamd, 'run', file, ...options], way, cores);
   }
 
   get pid() {

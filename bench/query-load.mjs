@@ -1,5 +1,5 @@
 /**
- * A process of its own that asks a daemon over a number of connections, each asking again as soon as it was answered. Told by IPC what
+ * A process of its own that asks a server over a number of connections, each asking again as soon as it was answered. Told by IPC what
  * to ask and a file for the answers; tells how long each took, in milliseconds.
  */
 import { writeFileSync } from 'node:fs';
@@ -54,20 +54,18 @@ class Connection {
 process.on('message', async ({ port, connections, queries, keys, seed, file }) => {
   const opened = await Promise.all(Array.from({ length: connections }, () => Connection.open(port)));
   const answers = [];
-  const times = [];
-  const rangeTimes = [];
+  const times = { get: [], range: [] };
   let asked = 0;
   const began = performance.now();
   const work = async (connection) => {
     while (asked < queries) {
       const number = asked++;
       const key = `k${(Math.imul(number + seed, 2_654_435_761) >>> 0) % keys}`;
-      const path = number % RANGE_EVERY === 0 ? `/stores/main-count?from=${key}&limit=10` : `/stores/main-count/${key}`;
+      const kind = number % RANGE_EVERY === 0 ? 'range' : 'get';
+      const path = kind === 'range' ? `/stores/main-count?from=${key}&limit=10` : `/stores/main-count/${key}`;
       const started = performance.now();
       const { status, text } = await connection.get(path);
-      const took = performance.now() - started;
-      times.push(took);
-      if (number % RANGE_EVERY === 0) rangeTimes.push(took);
+      times[kind].push(performance.now() - started);
       answers.push({ status, text });
     }
   };
@@ -75,5 +73,5 @@ process.on('message', async ({ port, connections, queries, keys, seed, file }) =
   for (const connection of opened) connection.close();
   const seconds = (performance.now() - began) / 1000;
   writeFileSync(file, JSON.stringify(answers));
-  process.send({ seconds, times, rangeTimes });
+  process.send({ seconds, times });
 });

@@ -1,11 +1,11 @@
-import { execFileSync, fork } from 'node:child_process';
+import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { WrongResult } from '../check.mjs';
-import { BROKER_CORE } from '../cluster.mjs';
+import { BROKER_CORE, MEASURED_CORE } from '../cluster.mjs';
 import { Contender } from '../contender.mjs';
 import { inFolder } from '../folder.mjs';
 import { pipelineOf } from '../pipeline.mjs';
@@ -29,23 +29,26 @@ const TARGETS = { slowdown: 0.2, p99: 25 };
 const steps = { steps: 'steps: [count]' };
 
 /**
- * 10,000 queries at a time on 64 connections, while 50,000 records/s are counted by key with a changelog. Every answer is checked against
- * the input: a count must be that of the key's records before the position that the answer names.
+ * 10,000 queries at a time on 64 connections, while 50,000 records/s are counted by key with a changelog; the daemon has both cores, and
+ * shares them with the broker and the clients. Every answer is checked against the input: a count must be that of the key's records before
+ * the position that the answer names. In the same round, under the same load, a bare HTTP server in a process of its own is asked the
+ * same: what that needs, the machine needs.
  */
 export async function queries({ cluster, progress }) {
   await cluster.createTopic(INPUT, PARTITIONS);
   const watch = await cluster.watchGroup(GROUP, INPUT, PARTITIONS);
   const result = await inFolder(async (folder) => {
-    const daemon = Contender.kstreamd(pipelineOf(GROUP, cluster, steps, INPUT), folder);
-    const load = fork(fileURLToPath(new URL('../query-load.mjs', import.meta.url)), { serialization: 'advanced' });
-    execFileSync('taskset', ['-a', '-p', '-c', String(BROKER_CORE), String(load.pid)], { stdio: 'ignore' });
+    const daemon = Contender.kstreamd(pipelineOf(GROUP, cluster, steps, INPUT), folder, { cores: `${MEASURED_CORE},${BROKER_CORE}` });
+    const load = fork(programOf('query-load.mjs'), { serialization: 'advanced' });
+    const bare = fork(programOf('bare/http.mjs'));
     let flow;
     try {
+      const [barePort] = await once(bare, 'message');
       await daemon.assigned();
       flow = await SteadyFlow.start(cluster.brokers, INPUT, RATE);
       await sleep(WARM_MS);
       const rounds = [];
-      for (let round = 1; round <= ROUNDS; round++) rounds.push(await oneRound(round, { daemon, load, flow, watch, folder, progress }));
+      for (let round = 1; round <= ROUNDS; round++) rounds.push(await oneRound(round, { daemon, barePort, load, flow, watch, folder, progress }));
       const sent = await flow.stop();
       for (const deadline = Date.now() + 60_000; (await watch.committed()) < sent; await sleep(50))
         if (Date.now() > deadline) throw new WrongResult('not all records were processed');
@@ -55,6 +58,7 @@ export async function queries({ cluster, progress }) {
       return { rounds, sent, entries };
     } finally {
       load.kill('SIGKILL');
+      bare.kill('SIGKILL');
       await flow?.stop().catch(() => undefined); // told above
       await daemon.dispose();
       await watch.close();
@@ -64,25 +68,42 @@ export async function queries({ cluster, progress }) {
 }
 
 /** What is processed while nobody asks, and while 10,000 queries are answered. */
-async function oneRound(round, { daemon, load, flow, watch, folder, progress }) {
+async function oneRound(round, { daemon, barePort, load, flow, watch, folder, progress }) {
   const file = path.join(folder, `answers-${round}.json`);
+  const seed = round * QUERIES;
   await keptUp(flow, watch);
   const quiet = await rateOf(watch, () => sleep(QUIET_MS));
   let told;
   const busy = await rateOf(watch, async () => {
-    load.send({ port: daemon.httpPort, connections: CONNECTIONS, queries: QUERIES, keys: KEYS, seed: round * QUERIES, file });
-    told = await Promise.race([once(load, 'message'), once(load, 'exit')]).then(([message]) => message);
-    if (typeof told !== 'object') throw new Error(`the process that asks ended with ${told}`);
+    told = await ask(load, { port: daemon.httpPort, seed, file });
   });
-  const times = told.times.sort((a, b) => a - b);
-  const rangeTimes = told.rangeTimes.sort((a, b) => a - b);
-  const rangeP50 = rangeTimes[Math.floor(rangeTimes.length / 2)];
-  const at = (share) => times[Math.floor(times.length * share)];
   const behind = flow.sent - (await watch.committed());
+  await keptUp(flow, watch);
+  const bare = latencies((await ask(load, { port: barePort, seed, file: path.join(folder, 'bare.json') })).times);
+  const figures = { ...latencies(told.times), bareP50: bare.p50, bareP99: bare.p99, seconds: told.seconds };
+  const ms = (name) => figures[name].toFixed(1);
   progress(
-    `queries, round ${round} of ${ROUNDS}: ${thousands(QUERIES / told.seconds)} queries/s, p99 ${at(0.99).toFixed(1)} ms, ranges' p50 ${rangeP50.toFixed(1)} ms`,
+    `queries, round ${round} of ${ROUNDS}: ${thousands(QUERIES / told.seconds)} queries/s, p99 ${ms('p99')} ms, of gets ${ms('getP99')}, of ranges ${ms('rangeP99')}; bare server ${ms('bareP99')}`,
   );
-  return { quiet, busy, behind, seconds: told.seconds, p50: at(0.5), p99: at(0.99), rangeP50, max: times.at(-1), file };
+  return { quiet, busy, behind, ...figures, file };
+}
+
+async function ask(load, { port, seed, file }) {
+  load.send({ port, connections: CONNECTIONS, queries: QUERIES, keys: KEYS, seed, file });
+  const [told] = await Promise.race([once(load, 'message'), once(load, 'exit')]);
+  if (typeof told !== 'object') throw new Error(`the process that asks ended with ${told}`);
+  return told;
+}
+
+/** Milliseconds. */
+function latencies({ get, range }) {
+  const at = (times, share) => times.sort((a, b) => a - b)[Math.floor(times.length * share)];
+  const all = [...get, ...range];
+  return { p50: at(all, 0.5), p99: at(all, 0.99), max: Math.max(...all), getP99: at(get, 0.99), rangeP99: at(range, 0.99) };
+}
+
+function programOf(name) {
+  return fileURLToPath(new URL(`../${name}`, import.meta.url));
 }
 
 /** Waits until what is processed is what comes in, so that what was left over is not counted with it. */
@@ -148,14 +169,17 @@ function print({ rounds, sent, entries }) {
   const ms = (time) => `${time.toFixed(1)} ms`;
   table(
     `${thousands(QUERIES)} queries on ${CONNECTIONS} connections while ${thousands(RATE)} records/s are counted; median of ${ROUNDS}; ${thousands(entries)} entries right`,
-    ['', 'queries/s', 'p50', 'p99', 'longest', 'records/s before', 'meanwhile', 'slower by'],
+    ['', 'queries/s', 'p50', 'p99', 'gets', 'ranges', 'bare server p50', 'p99', 'records/s before', 'meanwhile', 'slower by'],
     [
       [
         'queries',
         thousands(QUERIES / of('seconds')),
         ms(of('p50')),
         verdict(of('p99'), '≤', TARGETS.p99, ms),
-        ms(of('max')),
+        ms(of('getP99')),
+        ms(of('rangeP99')),
+        ms(of('bareP50')),
+        ms(of('bareP99')),
         thousands(of('quiet')),
         thousands(of('busy')),
         verdict(of('slowdown'), '≤', TARGETS.slowdown, percent),
