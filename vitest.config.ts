@@ -1,10 +1,15 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
-/** Where nobody can look again, a test with real brokers and processes that fails is tried once more; Vitest marks it with "retry". */
-const retry = process.env.CI ? 1 : 0;
-/** One file at a time, on a broker of the project's own, after the others. */
-const integration = { fileParallelism: false, retry, testTimeout: 60_000, hookTimeout: 120_000, globalSetup: ['test/integration/setup.ts'] };
+/**
+ * After the others, two files at a time: one works while the other waits for a broker, for a group, for a session to end. Files have topics,
+ * groups and directories of their own, and a broker of their own where they stop it or set it up otherwise.
+ */
+const beside = { maxWorkers: 2, sequence: { groupOrder: 1 }, testTimeout: 60_000, hookTimeout: 120_000 };
+const integration = { ...beside, globalSetup: ['test/integration/setup.ts'] };
+
+/** Files share a process, which loads each module once: that halves what they take. No file leaves anything behind, no mock either. */
+const together = { isolate: false, restoreMocks: true, sequence: { groupOrder: 0 } };
 
 const STOCK_TOO = ['kafka/*', 'running', 'repartition'].map((name) => `test/integration/${name}.test.ts`);
 
@@ -14,12 +19,15 @@ export default defineConfig({
     pool: 'forks',
     // Vitest would leave a core to itself, and needs none.
     maxWorkers: availableParallelism(),
+    // For what hangs; a busy machine takes its time.
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
     projects: [
-      { extends: true, test: { name: 'unit', include: ['test/unit/**/*.test.ts'], sequence: { groupOrder: 0 } } },
-      { extends: true, test: { name: 'conformance', include: ['test/conformance/**/*.test.ts'], sequence: { groupOrder: 0 } } },
-      { extends: true, test: { name: 'vectors', include: ['test/vectors/**/*.test.ts'], sequence: { groupOrder: 0 } } },
+      { extends: true, test: { ...together, name: 'unit', include: ['test/unit/**/*.test.ts'] } },
+      { extends: true, test: { ...together, name: 'conformance', include: ['test/conformance/**/*.test.ts'] } },
+      { extends: true, test: { ...together, name: 'vectors', include: ['test/vectors/**/*.test.ts'] } },
       // Records take the packed path, unless KSTREAMD_TRANSPORT says otherwise; tests and daemons alike.
-      { extends: true, test: { ...integration, name: 'integration', include: ['test/{integration,chaos}/**/*.test.ts'], sequence: { groupOrder: 1 } } },
+      { extends: true, test: { ...integration, name: 'integration', include: ['test/integration/**/*.test.ts'] } },
       {
         extends: true,
         // The same on the stock path, but for what compares the two.
@@ -30,21 +38,12 @@ export default defineConfig({
           include: process.env.KSTREAMD_LONG_TESTS === '1' ? ['test/integration/**/*.test.ts'] : STOCK_TOO,
           exclude: ['test/integration/kafka/paths/**'],
           env: { KSTREAMD_TRANSPORT: 'stock' },
-          // Beside the packed ones: both wait for brokers most of the time.
-          sequence: { groupOrder: 1 },
         },
       },
       {
         extends: true,
         // The native addon itself, also run under the address sanitizer (`npm run test:asan`).
-        test: {
-          name: 'addon',
-          include: ['test/addon/**/*.test.ts'],
-          sequence: { groupOrder: 2 },
-          fileParallelism: false,
-          testTimeout: 60_000,
-          hookTimeout: 120_000,
-        },
+        test: { ...beside, name: 'addon', include: ['test/addon/**/*.test.ts'] },
       },
     ],
   },

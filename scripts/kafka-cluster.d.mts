@@ -11,6 +11,8 @@ export interface ClusterOptions {
   readonly tls?: { readonly keystore: string; readonly truststore: string };
   /** The cluster belongs to this process: `removeAbandoned` deletes it once the process is gone. */
   readonly owned?: boolean;
+  /** For some minutes of tests: takes little of the processor until it is warm, and is slower from then on. Not for measurements. */
+  readonly shortLived?: boolean;
   /** server.properties over the defaults. */
   readonly settings?: Readonly<Record<string, string | number | boolean>>;
 }

@@ -18,10 +18,13 @@ export class KafkaCluster {
   #plan;
   #nodes;
 
-  /** Starts a new cluster, or one that was stopped; installs Kafka first where it is not. */
-  static async start({ name = 'default', nodes = 1, port = 0, sasl = false, tls, owned = false, settings = {} } = {}) {
+  /**
+   * Starts a new cluster, or one that was stopped; installs Kafka first where it is not. `shortLived`: for some minutes of tests, it takes
+   * little of the processor until it is warm, and is slower than Kafka can be from then on; not for measurements.
+   */
+  static async start({ name = 'default', nodes = 1, port = 0, sasl = false, tls, owned = false, shortLived = false, settings = {} } = {}) {
     await prepareKafka();
-    const cluster = KafkaCluster.find(name) ?? (await create({ name, nodes, port, sasl, tls, owned, settings }));
+    const cluster = KafkaCluster.find(name) ?? (await create({ name, nodes, port, sasl, tls, owned, shortLived, settings }));
     await cluster.start();
     return cluster;
   }
@@ -46,7 +49,7 @@ export class KafkaCluster {
   constructor(folder, plan) {
     this.#folder = folder;
     this.#plan = plan;
-    this.#nodes = plan.nodes.map((layout) => new KafkaNode(folder, layout, plan.recordClassesIn));
+    this.#nodes = plan.nodes.map((layout) => new KafkaNode(folder, layout, plan));
   }
 
   get name() {
@@ -138,7 +141,7 @@ export async function prepareKafka() {
   });
 }
 
-async function create({ name, nodes: count, port, sasl, tls, owned, settings, recordClassesIn }) {
+async function create({ name, nodes: count, port, sasl, tls, owned, shortLived, settings, recordClassesIn }) {
   if (!/^[a-z0-9-]+$/.test(name)) throw new SetupError(`a cluster's name is made of a-z, 0-9 and -, not: ${name}`);
   if (count !== 1 && count !== 3) throw new SetupError('a cluster has 1 or 3 nodes');
   const free = await freePorts(count * 4);
@@ -154,6 +157,7 @@ async function create({ name, nodes: count, port, sasl, tls, owned, settings, re
       tlsPort: tls ? free[3 * count + index] : 0,
     })),
     ...(recordClassesIn === undefined ? {} : { recordClassesIn }),
+    ...(shortLived ? { shortLived } : {}),
     ...(owned ? { owner: identityOf(process.pid) } : {}),
   };
   const folder = path.join(clustersFolder, name);

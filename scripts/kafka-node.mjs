@@ -17,6 +17,9 @@ const JVM = ['-Xms256m', '-Xmx512m', '-XX:+UseSerialGC', '-XX:-UsePerfData', '-X
  * @property {number} controllerPort
  */
 
+/** Java's optimizing compiler works hardest in a broker's first minute, and costs more than it saves then. */
+const LIGHT_COMPILER = '-XX:TieredStopAtLevel=1';
+
 /** One Kafka process and its folder: settings, data, log and the record of its pid. */
 export class KafkaNode {
   /** @type {NodeLayout} */
@@ -24,11 +27,17 @@ export class KafkaNode {
   #folder;
   #process;
   #recordClassesIn;
+  #shortLived;
 
-  /** @param {string} clusterFolder @param {NodeLayout} layout @param {string} [recordClassesIn] a class archive to write at a clean end */
-  constructor(clusterFolder, layout, recordClassesIn) {
+  /**
+   * @param {string} clusterFolder
+   * @param {NodeLayout} layout
+   * @param {{ recordClassesIn?: string, shortLived?: boolean }} [options] a class archive to write at a clean end; `shortLived`: see KafkaCluster
+   */
+  constructor(clusterFolder, layout, { recordClassesIn, shortLived = false } = {}) {
     this.layout = layout;
     this.#recordClassesIn = recordClassesIn;
+    this.#shortLived = shortLived;
     this.#folder = path.join(clusterFolder, `node-${layout.id}`);
     this.#process = new RecordedProcess(path.join(this.#folder, 'process.json'));
   }
@@ -71,7 +80,7 @@ export class KafkaNode {
     writeFileSync(this.#log4jFile, LOG4J);
     const scram = this.layout.saslPort === 0 ? [] : ['--add-scram', `SCRAM-SHA-512=[name=${user},password=${password}]`];
     await run('java', [
-      '-XX:TieredStopAtLevel=1',
+      LIGHT_COMPILER,
       ...this.#jvm(),
       'kafka.tools.StorageTool',
       'format',
@@ -90,7 +99,8 @@ export class KafkaNode {
   start() {
     if (this.#process.pid !== undefined) return;
     const recording = this.#recordClassesIn === undefined ? [] : [`-XX:ArchiveClassesAtExit=${this.#recordClassesIn}`];
-    this.#process.spawn('java', [...recording, ...this.#jvm(), 'kafka.Kafka', this.#settingsFile], this.logFile);
+    const compiler = this.#shortLived ? [LIGHT_COMPILER] : [];
+    this.#process.spawn('java', [...recording, ...compiler, ...this.#jvm(), 'kafka.Kafka', this.#settingsFile], this.logFile);
   }
 
   /** A clean shutdown: partitions are handed over, logs closed. */

@@ -12,7 +12,7 @@ let producer: Attached<StockProducer>;
 const topic = `addon-${process.pid}`;
 
 beforeAll(async () => {
-  cluster = process.env.KAFKA_BROKERS ? undefined : await KafkaCluster.start({ name: `addon-${process.pid}`, owned: true });
+  cluster = process.env.KAFKA_BROKERS ? undefined : await KafkaCluster.start({ name: `addon-${process.pid}`, owned: true, shortLived: true });
   brokers = cluster?.brokers ?? (process.env.KAFKA_BROKERS as string);
   const admin = newAdmin({ 'bootstrap.servers': brokers }, {});
   const config = { 'cleanup.policy': 'compact,delete', 'retention.ms': '86400000' };

@@ -55,7 +55,7 @@ export class Bench {
   }
 
   async #start({ command, guarantee, staticMembers }) {
-    this.broker = await KafkaCluster.start({ name: `chaos-${process.pid}`, owned: true, settings: BROKER_SETTINGS });
+    this.broker = await KafkaCluster.start({ name: `chaos-${process.pid}`, owned: true, shortLived: true, settings: BROKER_SETTINGS });
     const { brokers } = this.broker;
     await createTopics(brokers, [INPUT, ...Object.values(OUTPUTS)], PARTITIONS);
     const file = writeApplication(path.join(this.folder, 'chaos.yaml'), brokers, guarantee);

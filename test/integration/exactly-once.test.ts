@@ -1,11 +1,8 @@
-import { execFile } from 'node:child_process';
-import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { promisify } from 'node:util';
 import { RdKafka } from '@confluentinc/kafka-javascript';
 import { afterAll, beforeAll, describe, expect, inject, it, onTestFinished } from 'vitest';
 import { KafkaCluster } from '../../scripts/kafka-cluster.mjs';
-import { kafkaJars } from '../../scripts/kafka-install.mjs';
+import { kafkaTool } from './broker-tools.js';
 import { CountedInput } from './counting.js';
 import { DaemonProcess } from './daemon-process.js';
 import { eventually } from './eventually.js';
@@ -81,6 +78,7 @@ describe('exactly-once on a broker', () => {
       name: unique('acl'),
       sasl: true,
       owned: true,
+      shortLived: true,
       settings: {
         'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
         'super.users': 'User:ANONYMOUS',
@@ -90,7 +88,7 @@ describe('exactly-once on a broker', () => {
     onTestFinished(() => cluster.remove());
     const { brokers: guarded, user, password } = cluster.sasl!;
     const deny = ['--add', '--deny-principal', `User:${user}`, '--operation', 'All', '--transactional-id', '*'];
-    await promisify(execFile)('java', ['-cp', path.join(kafkaJars, '*'), 'org.apache.kafka.tools.AclCommand', '--bootstrap-server', cluster.brokers, ...deny]);
+    await kafkaTool('org.apache.kafka.tools.AclCommand', cluster.brokers, deny);
     const there = await KafkaData.connect(cluster.brokers);
     const [from, to] = [await there.createTopic('in'), await there.createTopic('out')];
     await there.close();
@@ -111,6 +109,7 @@ describe('C5: a broker that forgets offsets after a minute', () => {
       const cluster = await KafkaCluster.start({
         name: unique('forgetful'),
         owned: true,
+        shortLived: true,
         settings: { 'offsets.retention.minutes': 1, 'offsets.retention.check.interval.ms': 1000 },
       });
       onTestFinished(() => cluster.remove());

@@ -197,7 +197,10 @@ describe('a registry at the start', () => {
   });
 
   it('that is down is waited for, then exit 3 with what to do', async () => {
-    const registry = await registryServer();
+    const [registry, gone] = [await registryServer(), await registryServer()];
+    const hopeless = await invoices({ registry: gone });
+    await gone.close();
+    const never = new DaemonProcess([hopeless.file], { stateDir: hopeless.stateDir });
     const { from, file, stateDir } = await invoices({ registry });
     registry.add(`${from}-value`, V1);
     await registry.close();
@@ -206,8 +209,6 @@ describe('a registry at the start', () => {
     await registry.open();
     await late.until('ready', async () => (await late.get('/ready'))?.status === 200);
     expect(await late.stop()).toEqual({ code: 0, signal: null });
-    await registry.close();
-    const never = new DaemonProcess([file], { stateDir });
     expect(await never.exited).toEqual({ code: 3, signal: null });
     expect(never.said.join('\n')).toContain('registry/unreachable');
     expect(never.said.join('\n')).toContain('Start the registry, or correct kafka.registry.');

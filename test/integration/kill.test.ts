@@ -8,7 +8,7 @@ import { Scratch, unique } from './scratch.js';
 
 /** A million records and ten kills when asked for. */
 const LONG = process.env.KSTREAMD_LONG_TESTS === '1';
-const RECORDS = LONG ? 1_000_000 : 300_000;
+const RECORDS = LONG ? 1_000_000 : 200_000;
 const KEYS = 20_000;
 const KILLS = LONG ? 10 : 4;
 

@@ -27,12 +27,8 @@ interface Setup {
 
 /** Topics of their own, the input filled with `{"n":0}` … and one bad record. */
 async function setup(bad: Outgoing): Promise<Setup> {
-  const created = {
-    name: unique('poison'),
-    from: await kafka.createTopic(unique('in')),
-    to: await kafka.createTopic(unique('out')),
-    dead: await kafka.createTopic(unique('dead')),
-  };
+  const [from, to, dead] = (await Promise.all(['in', 'out', 'dead'].map((prefix) => kafka.createTopic(unique(prefix))))) as [string, string, string];
+  const created = { name: unique('poison'), from, to, dead };
   await kafka.produce(
     created.from,
     Array.from({ length: RECORDS }, (_, n) => (n === POISON ? bad : { key: `k${n}`, value: `{"n":${n}}` })),

@@ -155,7 +155,7 @@ describe('kstreamd run says in one message what is wrong, and exits accordingly:
   });
 
   it('a wrong password, without telling it', async () => {
-    const cluster = await KafkaCluster.start({ name: unique('sasl'), sasl: true, owned: true });
+    const cluster = await KafkaCluster.start({ name: unique('sasl'), sasl: true, owned: true, shortLived: true });
     onTestFinished(() => cluster.remove());
     const { brokers: guarded, user } = cluster.sasl!;
     const scratch = new Scratch();

@@ -4,7 +4,7 @@ import { DaemonProcess } from './daemon-process.js';
 import { KafkaData } from './kafka-data.js';
 import { Scratch, unique } from './scratch.js';
 
-const RECORDS = 400_000;
+const RECORDS = process.env.KSTREAMD_LONG_TESTS === '1' ? 400_000 : 250_000;
 const KEYS = 5_000;
 const SHUTDOWN_WITHIN_MS = 10_000;
 

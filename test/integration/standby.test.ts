@@ -1,63 +1,40 @@
 import { readdirSync } from 'node:fs';
 import path from 'node:path';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { describe, expect, inject, it } from 'vitest';
 import { silentLogger } from '../../src/core/logger.js';
 import { KafkaTransport } from '../../src/kafka/transport.js';
-import { CountedInput, readCounts } from './counting.js';
+import { CountedInput, type Counting, countingWithCopies, readCounts } from './counting.js';
 import { DaemonProcess } from './daemon-process.js';
 import { eventually } from './eventually.js';
 import { KafkaData, type Stored } from './kafka-data.js';
-import { Scratch, unique } from './scratch.js';
 
-const KEYS = 50_000;
+const LONG = process.env.KSTREAMD_LONG_TESTS === '1';
+const KEYS = LONG ? 50_000 : 30_000;
 const PARTITIONS = 4;
 /** Counted before the kill, and in all. */
-const BEFORE = 200_000;
-const ALL = 260_000;
+const BEFORE = LONG ? 200_000 : 120_000;
+const ALL = BEFORE + 60_000;
 
 const brokers = inject('brokers');
+const kafka = await KafkaData.ofFile(brokers);
 const input = new CountedInput(ALL, KEYS);
-let kafka: KafkaData;
 
-beforeAll(async () => {
-  kafka = await KafkaData.connect(brokers);
-});
-
-afterAll(() => kafka.close());
-
-interface Counted {
-  readonly scratch: Scratch;
-  readonly file: string;
-  readonly name: string;
-  readonly from: string;
-  readonly to: string;
-}
-
-/** Counts by key, exactly once, with one copy of the store on another instance; the dead are noticed after six seconds. */
-async function counting(): Promise<Counted> {
-  const scratch = new Scratch();
-  const name = unique('standby');
-  const [from, to] = [await kafka.createTopic(unique('in'), PARTITIONS), await kafka.createTopic(unique('out'), PARTITIONS)];
-  const text = `name: ${name}
-guarantee: exactly-once
-kafka: { brokers: "${brokers}", client: { session.timeout.ms: 6000, transaction.timeout.ms: 10000 } }
-stores: { counts: { value: int64, standby: 1 } }
-from: { topic: ${from}, value: bytes }
-steps:
-  - count:
-    store: counts
-    emit: update
-to: { topic: ${to}, value: int64 }
-`;
-  return { scratch, file: scratch.file('p.yaml', text), name, from, to };
-}
+/** Exactly once; the dead are noticed after six seconds. */
+const counting = (): Promise<Counting> =>
+  countingWithCopies(
+    kafka,
+    'standby',
+    PARTITIONS,
+    `guarantee: exactly-once
+kafka: { brokers: "${brokers}", client: { session.timeout.ms: 6000, transaction.timeout.ms: 10000 } }`,
+  );
 
 const restored = async (daemon: DaemonProcess): Promise<number> => (await daemon.metric('restore_records_total')) ?? 0;
 const tasks = (daemon: DaemonProcess): Promise<number | undefined> => daemon.metric('tasks');
 const copied = async (daemon: DaemonProcess): Promise<number> => (await daemon.metric('standby_records_total')) ?? 0;
 
 /** Counts as readers of committed records see them, each exactly once. */
-async function expectExact({ to }: Counted): Promise<void> {
+async function expectExact({ to }: Counting): Promise<void> {
   const committed = { forEach: (topic: string, visit: (record: Stored) => void) => forEachCommitted(topic, visit) } as KafkaData;
   expect(await readCounts(committed, to, KEYS)).toEqual({ last: input.expected, records: ALL, gaps: 0 });
 }

@@ -13,7 +13,7 @@ let cluster: KafkaCluster;
 let kafka: KafkaData;
 
 beforeAll(async () => {
-  cluster = await KafkaCluster.start({ name: unique('static'), owned: true, settings: { 'group.min.session.timeout.ms': SESSION_MS } });
+  cluster = await KafkaCluster.start({ name: unique('static'), owned: true, shortLived: true, settings: { 'group.min.session.timeout.ms': SESSION_MS } });
   kafka = await KafkaData.connect(cluster.brokers);
 });
 

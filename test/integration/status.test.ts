@@ -1,14 +1,13 @@
 import { closeSync, openSync, readdirSync, statSync, writeSync } from 'node:fs';
 import path from 'node:path';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { describe, expect, inject, it } from 'vitest';
 import type { ApplicationStatus } from '../../src/daemon/status.js';
 import type { StandbyProgress } from '../../src/runtime/restore/follower.js';
 import type { PartitionStatus, TaskStatus } from '../../src/runtime/status.js';
-import { CountedInput, readCounts } from './counting.js';
+import { CountedInput, countingWithCopies, readCounts } from './counting.js';
 import { DaemonProcess } from './daemon-process.js';
 import { leaveRecordOpen } from './kafka/open-offsets.js';
 import { KafkaData } from './kafka-data.js';
-import { Scratch, unique } from './scratch.js';
 
 const KEYS = 20_000;
 const PARTITIONS = 2;
@@ -16,14 +15,8 @@ const ALL = 60_000;
 const BEFORE = 50_000;
 
 const brokers = inject('brokers');
+const kafka = await KafkaData.ofFile(brokers);
 const input = new CountedInput(ALL, KEYS);
-let kafka: KafkaData;
-
-beforeAll(async () => {
-  kafka = await KafkaData.connect(brokers);
-});
-
-afterAll(() => kafka.close());
 
 /** What `/status` says of the one application; undefined while nobody listens. */
 async function status(daemon: DaemonProcess): Promise<ApplicationStatus | undefined> {
@@ -48,23 +41,6 @@ const partitionsOf = ({ tasks }: ApplicationStatus): PartitionStatus[] => tasks.
 const caughtUp = (now: ApplicationStatus): boolean => partitionsOf(now).length === PARTITIONS && partitionsOf(now).every(({ lag }) => lag === 0);
 const idOf = ({ task }: TaskStatus): string => task;
 
-async function counting() {
-  const scratch = new Scratch();
-  const name = unique('status');
-  const [from, to] = [await kafka.createTopic(unique('in'), PARTITIONS), await kafka.createTopic(unique('out'), PARTITIONS)];
-  const text = `name: ${name}
-kafka: ${brokers}
-stores: { counts: { value: int64, standby: 1 } }
-from: { topic: ${from}, value: bytes }
-steps:
-  - count:
-    store: counts
-    emit: update
-to: { topic: ${to}, value: int64 }
-`;
-  return { scratch, name, from, to, file: scratch.file('p.yaml', text) };
-}
-
 /** The first half of each table of the task is no longer what was written: blocks of data, not the filters behind them, by which LevelDB takes a key for absent. */
 function damage(directory: string): void {
   const tables = readdirSync(path.join(directory, 'db')).filter((name) => /\.(ldb|sst)$/.test(name));
@@ -79,7 +55,7 @@ function damage(directory: string): void {
 
 describe('/status', () => {
   it('tells tasks, positions, lag, stores, the last commit and flush; copies of another instance; a restore; damage', async () => {
-    const { scratch, name, from, to, file } = await counting();
+    const { scratch, name, from, to, file } = await countingWithCopies(kafka, 'status', PARTITIONS, `kafka: ${brokers}`);
     const first = await DaemonProcess.ready([file], { stateDir: scratch.path('one') });
     await kafka.produce(from, input.slice(0, BEFORE));
     const counted = await statusOnce(first, 'all is counted and on disk', (now) => {

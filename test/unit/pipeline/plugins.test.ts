@@ -16,7 +16,7 @@ function file(path: string, text: string): string {
 
 /** What `defineProcessor` makes, for a module that imports nothing. */
 const DEFINITION = `Object.defineProperty(
-  { summary: 'S.', options: { safeParse: (data) => ({ success: true, data }) }, create: () => ({ process() {} }) },
+  { summary: 'S.', options: { def: {}, safeParseAsync: async (data) => ({ success: true, data }) }, create: () => ({ process() {} }) },
   Symbol.for('kstreamd.processor'), { value: true })`;
 
 describe('resolvePlugin', () => {

@@ -1,7 +1,4 @@
-import { execFile } from 'node:child_process';
-import path from 'node:path';
-import { promisify } from 'node:util';
-import { kafkaJars } from '../../../../scripts/kafka-install.mjs';
+import { kafkaTool } from '../../broker-tools.js';
 
 /** server.properties with which the SASL user may do nothing that was not granted, and those without a name everything. */
 export const AUTHORIZED = {
@@ -18,6 +15,5 @@ export async function grant(
 ): Promise<void> {
   const resource = 'topic' in on ? ['--topic', on.topic] : ['--group', on.group];
   const rule = ['--allow-principal', `User:${user}`, ...operations.flatMap((operation) => ['--operation', operation])];
-  const command = ['org.apache.kafka.tools.AclCommand', '--bootstrap-server', brokers, '--add', ...rule, ...resource];
-  await promisify(execFile)('java', ['-XX:TieredStopAtLevel=1', '-cp', path.join(kafkaJars, '*'), ...command]);
+  await kafkaTool('org.apache.kafka.tools.AclCommand', brokers, ['--add', ...rule, ...resource]);
 }

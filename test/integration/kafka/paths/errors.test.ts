@@ -24,7 +24,7 @@ let login: NonNullable<KafkaCluster['sasl']>;
 let admin: TopicAdmin;
 
 beforeAll(async () => {
-  cluster = await KafkaCluster.start({ name: `errors-${process.pid}`, owned: true, sasl: true, settings: AUTHORIZED });
+  cluster = await KafkaCluster.start({ name: `errors-${process.pid}`, owned: true, shortLived: true, sasl: true, settings: AUTHORIZED });
   login = cluster.sasl as typeof login;
   admin = await transportOn('stock', { brokers: cluster.brokers }).admin();
 });

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { OutputBatch } from '../../../../src/core/output-batch.js';
 import type { Sink, TopicAdmin, Transport } from '../../../../src/core/transport.js';
@@ -7,6 +8,8 @@ import { transportOn } from './both.js';
 const PARTITIONS = 8;
 const CYCLES = process.env.KSTREAMD_LONG_TESTS === '1' ? 50 : 8;
 const CLOSED = 10;
+/** Between two sends: readers have always something to read, and the group its part of the processor. */
+const PAUSE_MS = 5;
 
 /** Heartbeats often: a member hears of a rebalance within this. */
 const transport: Transport = transportOn('packed', { brokers: inject('brokers'), client: { 'heartbeat.interval.ms': 50, 'fetch.wait.max.ms': 20 } });
@@ -64,6 +67,7 @@ class Stream {
       await sink.send(OutputBatch.of(...values.map((value, i) => output({ topic: this.topic, partition: i % PARTITIONS, value }))));
       await sink.flush();
       this.sent += values.length;
+      await delay(PAUSE_MS);
     }
   }
 }

@@ -24,7 +24,7 @@ beforeAll(async () => {
   authority = new Authority(folder, 'known');
   stranger = new Authority(folder, 'stranger');
   const tls = { keystore: authority.sign('broker').file, truststore: authority.certificate.file };
-  cluster = await KafkaCluster.start({ name: `security-${process.pid}`, owned: true, sasl: true, tls });
+  cluster = await KafkaCluster.start({ name: `security-${process.pid}`, owned: true, shortLived: true, sasl: true, tls });
 });
 
 afterAll(async () => {
