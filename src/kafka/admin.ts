@@ -27,6 +27,7 @@ export class KafkaAdmin implements TopicAdmin {
     private readonly admin: StockAdmin,
     /** undefined where the client has no such request. */
     private readonly topicConfigs: TopicConfigs | undefined,
+    private readonly reachable: () => boolean,
   ) {}
 
   async describe(topics: readonly string[]): Promise<TopicDescription[]> {
@@ -44,9 +45,13 @@ export class KafkaAdmin implements TopicAdmin {
     await this.untilKnown(name);
   }
 
-  /** Asked in the order ids, ends: an id that changes at once is noticed the next time. */
+  /**
+   * Asked in the order ids, ends: an id that changes at once is noticed the next time. Not asked while no broker is reachable: with a
+   * request that waits, librdkafka connects again and again without a pause, and needs half a core.
+   */
   async logEnds(partitions: readonly TopicPartition[]): Promise<LogEnd[]> {
     if (partitions.length === 0) return [];
+    if (!this.reachable()) throw new RetriableError('broker/unavailable', 'ends of logs: no broker is reachable');
     const ids = await this.topicIds([...new Set(partitions.map(({ topic }) => topic))]);
     const asked = partitions.map(({ topic, partition }) => ({ topic, partition, offset: LATEST }));
     const options = { timeout: TIMEOUT_MS, isolationLevel: READ_UNCOMMITTED };

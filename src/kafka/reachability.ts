@@ -8,6 +8,12 @@ const PROBE_TIMEOUT_MS = 2_000;
 export class Reachability {
   private readonly listeners: ((reachable: boolean) => void)[] = [];
   private probing = false;
+  private told = true;
+
+  /** What was told last. */
+  get reachable(): boolean {
+    return this.told;
+  }
 
   onChange(listener: (reachable: boolean) => void): void {
     this.listeners.push(listener);
@@ -31,6 +37,7 @@ export class Reachability {
   }
 
   private tell(reachable: boolean): void {
+    this.told = reachable;
     for (const listener of this.listeners) listener(reachable);
   }
 }

@@ -103,7 +103,7 @@ export class KafkaTransport implements Transport {
       admin.disconnect();
       throw error;
     }
-    return new KafkaAdmin(admin, attachment.topicConfigs());
+    return new KafkaAdmin(admin, attachment.topicConfigs(), () => this.reachability.reachable);
   }
 
   onReachable(listener: (reachable: boolean) => void): void {

@@ -309,12 +309,12 @@ export class ChangelogCopy implements ChangelogTaker {
 
   /** Asks until there is an answer; undefined when stopped (E3). */
   private async ask<T>(question: () => Promise<T>): Promise<T | undefined> {
-    while (!this.stopping) {
+    for (let first = true; !this.stopping; first = false) {
       try {
         return await question();
       } catch (error) {
         if (!(error instanceof RetriableError)) throw error;
-        this.surroundings.logger.warn({ err: error.message, code: error.code }, 'the changelog cannot be asked for its end; trying again');
+        if (first) this.surroundings.logger.warn({ err: error.message, code: error.code }, 'the changelog cannot be asked for its end; trying again');
         await sleep(RETRY_MS);
       }
     }

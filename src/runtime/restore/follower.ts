@@ -43,6 +43,8 @@ export class Follower {
   private readonly counts: FollowerCounts;
   private readonly stopped = new Signal();
   private stopping = false;
+  /** The last question for ends of logs was. */
+  private answered = true;
   private running: Promise<void> | undefined;
 
   constructor(private readonly options: FollowerOptions) {
@@ -129,9 +131,12 @@ export class Follower {
       const endOf = new Map(ends.map((end) => [partitionKey(end), end]));
       const upTo = await this.askCommitted();
       for (const copy of this.copies) this.learn(copy, endOf.get(partitionKey(copy.changelog)), asked, upTo);
+      this.answered = true;
     } catch (error) {
       if (!(error instanceof KstreamdError)) throw error;
-      logger.warn({ err: error.message, code: error.code }, 'the ends of changelogs that are followed are not known; trying again');
+      const level = this.answered ? 'warn' : 'debug';
+      this.answered = false;
+      logger[level]({ err: error.message, code: error.code }, 'the ends of changelogs that are followed are not known; trying again');
     }
   }
 
