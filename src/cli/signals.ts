@@ -38,6 +38,21 @@ export async function untilSignalled(work: (stop: AbortSignal) => Promise<void>)
   if (escaped) throw asFailure(escaped.error);
 }
 
+/** Runs `work` to its end, and throws then what escaped from asynchronous code in the meantime; signals do what they always do. */
+export async function untilSettled(work: () => Promise<void>): Promise<void> {
+  let escaped: { error: unknown } | undefined;
+  const listener = (error: unknown): void => {
+    escaped ??= { error };
+  };
+  for (const event of ESCAPES) process.on(event, listener);
+  try {
+    await work();
+  } finally {
+    for (const event of ESCAPES) process.off(event, listener);
+  }
+  if (escaped) throw asFailure(escaped.error);
+}
+
 function asFailure(error: unknown): KstreamdError {
   if (error instanceof KstreamdError) return error;
   const frame = error instanceof Error ? error.stack?.split('\n')[1]?.trim() : undefined;

@@ -5,6 +5,7 @@ import type { TestOutcome } from '../testing/pipeline-tests.js';
 import { loadApplications } from './load-applications.js';
 import { addPipelineFiles, applicationsOf } from './pipeline-files.js';
 import { EXIT, Exit, type Shell } from './shell.js';
+import { untilSettled } from './signals.js';
 
 interface TestOptions {
   readonly file: string[];
@@ -18,7 +19,7 @@ export function addTest(program: Command, shell: Shell): void {
     .description('run the `tests:` of pipeline files without a broker, in batches and record by record; exit 1 when one fails')
     .option('--name <TEXT>', 'only tests with this text in their names')
     .option('--json', 'as JSON: a list of { pipeline, name, passed, failures }')
-    .action((files: string[], options: TestOptions) => test(files, options, shell));
+    .action((files: string[], options: TestOptions) => untilSettled(() => test(files, options, shell)));
   addPipelineFiles(command);
 }
 

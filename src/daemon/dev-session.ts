@@ -74,7 +74,8 @@ export class DevSession {
     const cluster = await MockCluster.start();
     const stateDir = await mkdtemp(join(tmpdir(), 'kstreamd-dev-'));
     try {
-      const transport = cluster.transport();
+      // Nobody is to be warned of how this cluster, which is gone soon, cleans up the topics of tables.
+      const transport = cluster.transport(new Set(pipeline.tables.map(({ input }) => input.topic)));
       // A registry of others is not to be filled with what is tried here.
       const serdes = new SerdeSet(pipeline.formats, new MemoryRegistry());
       await fill(transport, pipeline, samples, serdes);

@@ -18,7 +18,7 @@ const durationOption = z.string().transform((text, context): number => {
 
 const INSTANCE_ID = /^[A-Za-z0-9._-]{1,200}$/;
 
-const SNAPSHOTS = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])((?:\/[A-Za-z0-9!_.*'()=-]+)*)\/?$/;
+const SNAPSHOTS = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])((?:\/(?!\.{1,2}(?:\/|$))[A-Za-z0-9!_.*'()=-]+)*)\/?$/;
 
 const snapshotsOption = z.string().transform((text, context): SnapshotPlace => {
   const [, bucket, prefix = ''] = SNAPSHOTS.exec(text) ?? [];

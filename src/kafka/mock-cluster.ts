@@ -26,11 +26,12 @@ export class MockCluster {
     return new MockCluster(host, brokers.map(({ host: name, port }) => `${name}:${port}`).join(','));
   }
 
-  transport(): KafkaTransport {
+  /** @param compacted topics that are compacted, as far as who asks for their configuration can tell */
+  transport(compacted: ReadonlySet<string> = new Set()): KafkaTransport {
     const { host, brokers } = this;
     return new (class extends KafkaTransport {
       override admin(): Promise<TopicAdmin> {
-        return Promise.resolve(mockAdmin(host));
+        return Promise.resolve(mockAdmin(host, compacted));
       }
     })({ brokers, client: QUICK }, silentLogger);
   }
@@ -42,7 +43,7 @@ export class MockCluster {
 }
 
 /** The mock has no requests for topics: asking for one makes it. */
-function mockAdmin(host: StockProducer): TopicAdmin {
+function mockAdmin(host: StockProducer, compacted: ReadonlySet<string>): TopicAdmin {
   return {
     async describe(topics) {
       const described = await Promise.all(topics.map(async (topic) => (await metadata(host, topic)).topics));
@@ -54,8 +55,8 @@ function mockAdmin(host: StockProducer): TopicAdmin {
     async logEnds(partitions) {
       return Promise.all(partitions.map(async ({ topic, partition }) => ({ topic, partition, offset: await end(host, topic, partition), topicId: undefined })));
     },
-    async configs() {
-      return undefined;
+    async configs(topics) {
+      return new Map(topics.map((topic) => [topic, { 'cleanup.policy': compacted.has(topic) ? 'compact' : 'delete' }]));
     },
     async deleteRecordsBefore() {},
     async close() {},

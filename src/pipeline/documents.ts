@@ -1,8 +1,20 @@
+import { isUtf8 } from 'node:buffer';
 import { LineCounter, parseAllDocuments } from 'yaml';
 import type { Diagnostics } from './diagnostics.js';
 import { SourceText } from './source.js';
 import { type MapNode, positionOf, treeOf } from './tree.js';
 import { explainYamlErrors } from './yaml-bites.js';
+
+/** The text of a file; undefined, with a diagnostic at the first byte that is none, where it is not UTF-8. */
+export function textOf(file: string, bytes: Buffer, diagnostics: Diagnostics): string | undefined {
+  const text = bytes.toString();
+  if (isUtf8(bytes)) return text;
+  // What is no UTF-8 was read as U+FFFD, whose bytes differ from those of the file.
+  const again = Buffer.from(text);
+  const at = again.findIndex((byte, i) => byte !== bytes[i]);
+  const place = new SourceText(file, text).positionAt(again.subarray(0, at).toString().length);
+  return diagnostics.error(place, 'file/encoding', 'the file is not UTF-8', 'save it as UTF-8');
+}
 
 /** The one document of a file as a tree; undefined, with diagnostics, where there is none or it cannot be read. */
 export function parseDocument(file: string, text: string, diagnostics: Diagnostics): MapNode | undefined {

@@ -6,7 +6,7 @@ import { loadSchemaLanguages, schemaFormats } from '../serdes/schema-languages.j
 import type { Partitioner } from '../topology/nodes.js';
 import { checkName, type Declarations, type PluginResolver } from './declarations.js';
 import { type Diagnostic, Diagnostics } from './diagnostics.js';
-import { parseDocument } from './documents.js';
+import { parseDocument, textOf } from './documents.js';
 import { checkEngines } from './engine-checks.js';
 import { defaultErrorPolicy, readErrorPolicy } from './error-policy.js';
 import { ExpressionCompiler } from './expression.js';
@@ -62,7 +62,8 @@ export async function loadPipeline(files: readonly string[], options: LoadOption
   const readFile = options.readFile ?? ((path: string): Promise<string> => readFromDisk(path, 'utf8'));
   const trees: MapNode[] = [];
   for (const file of files) {
-    const text = await readFile(file).catch((error: unknown) => reportUnreadable(file, error, diagnostics));
+    const read = await (options.readFile ?? readFromDisk)(file).catch((error: unknown) => reportUnreadable(file, error, diagnostics));
+    const text = typeof read === 'object' ? textOf(file, read, diagnostics) : read;
     const tree = text === undefined ? undefined : parseDocument(file, text, diagnostics);
     if (tree !== undefined) trees.push(tree);
   }

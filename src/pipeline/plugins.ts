@@ -11,9 +11,21 @@ import { type ImportOptions, importPlugin, type PluginExport } from './plugin-mo
  */
 export async function resolvePlugin(specifier: string, fromFile: string, options?: ImportOptions): Promise<ProcessorDefinition> {
   const found = await importPlugin(specifier, fromFile, options);
-  if (isProcessorDefinition(found.value)) return found.value;
+  if (isProcessorDefinition(found.value)) return complete(found.value, specifier);
   if (isProcessorClass(found.value)) return definitionOf(found.value);
   throw notA('processor', found, 'export what defineProcessor({ … }) returns, or a class with process(record)');
+}
+
+/** The types of `defineProcessor` say the same, but not to JavaScript. */
+function complete(definition: ProcessorDefinition, specifier: string): ProcessorDefinition {
+  const { options, create }: Partial<ProcessorDefinition> = definition;
+  if (typeof create !== 'function') {
+    throw new ConfigError('plugin/not-a-processor', `"${specifier}" has no function create`, { fix: 'write create(options) { … }, which returns a processor' });
+  }
+  if (typeof options?.safeParseAsync === 'function' && typeof options.def === 'object') return definition;
+  throw new ConfigError('plugin/not-a-processor', `the options of "${specifier}" are no schema of zod 4`, {
+    fix: 'write options: z.strictObject({ … }), with import { z } from "zod"; a processor without options has z.strictObject({})',
+  });
 }
 
 /** The function that `partitioner: ./file.js#name` names. */

@@ -22,7 +22,14 @@ function parseQuantity(text: string, units: Readonly<Record<string, number>>): n
 
 /** Epoch milliseconds of ISO 8601 with a zone; undefined for anything else. */
 export function parseInstant(text: string): number | undefined {
-  if (!/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:\d{2})$/.test(text)) return undefined;
+  if (!/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:\d{2})$/.test(text) || !isDay(text)) return undefined;
   const instant = Date.parse(text);
   return Number.isNaN(instant) ? undefined : instant;
+}
+
+/** Whether a time that begins with year, month and day has a day of the calendar: Date.parse takes the 30th of February for a day of March. */
+export function isDay(text: string): boolean {
+  const [, year, month, day] = /^([+-]?\d+)-(\d\d)-(\d\d)/.exec(text)?.map(Number) ?? [];
+  if (year === undefined || month === undefined || day === undefined) return false;
+  return day <= 28 || day <= new Date(Date.UTC(year, month, 0)).getUTCDate();
 }

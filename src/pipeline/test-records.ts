@@ -50,7 +50,8 @@ function readRaw(node: TreeNode | undefined, reader: Reader): string | undefined
 function readKey(node: TreeNode, format: string | undefined, reader: Reader): unknown {
   const key = reader.data(node);
   const fits = isNull(node) || (format === 'string' ? typeof key === 'string' : !/^(?:int32|int64|double)$/.test(format ?? '') || typeof key === 'number');
-  if (!fits) reader.diagnostics.warning(positionOf(node), 'tests/key-type', `the key is a ${typeof key}, and the topic's key format is ${format}`);
+  const what = typeof key === 'object' ? 'an object' : `a ${typeof key}`;
+  if (!fits) reader.diagnostics.warning(positionOf(node), 'tests/key-type', `the key is ${what}, and the topic's key format is ${format}`);
   return key;
 }
 
@@ -75,10 +76,10 @@ export function readWindow(node: TreeNode | undefined, reader: Reader): EntryWin
 
 function readHeaders(node: TreeNode | undefined, reader: Reader): TestRecord['headers'] {
   if (node === undefined) return undefined;
-  const headers: Record<string, string | null> = {};
+  const headers: [string, string | null][] = [];
   for (const [name, { value }] of reader.map(node, 'headers')?.entries ?? []) {
     const text = isNull(value) ? null : reader.text(value, `headers.${name}`);
-    if (text !== undefined) headers[name] = text;
+    if (text !== undefined) headers.push([name, text]);
   }
-  return headers;
+  return Object.fromEntries(headers); // a header may have the name __proto__
 }

@@ -3,6 +3,7 @@ import type { Expression } from '../core/expression.js';
 import type { StreamRecord } from '../core/record.js';
 import type { TimestampExtractor } from '../topology/nodes.js';
 import type { TopicInput } from './model.js';
+import { isDay } from './quantities.js';
 
 /** The extractor that an input's `timestamp` asks for; undefined for the record's own (T3). */
 export function timestampExtractor(from: TopicInput['timestamp'], now: () => number): TimestampExtractor | undefined {
@@ -38,6 +39,6 @@ function toMillis(given: unknown): number {
   if (typeof given === 'number') return given;
   if (typeof given === 'bigint') return Number(given);
   if (given instanceof Date) return given.getTime();
-  if (typeof given === 'string' && ISO_WITH_ZONE.test(given)) return Date.parse(given.replace(',', '.').replace(/([+-]\d\d)$/, '$1:00'));
+  if (typeof given === 'string' && ISO_WITH_ZONE.test(given) && isDay(given)) return Date.parse(given.replace(',', '.').replace(/([+-]\d\d)$/, '$1:00'));
   return Number.NaN;
 }

@@ -19,6 +19,36 @@ const NOTHING: Leaving = { topics: new Set(), stores: new Set() };
  * `emit: batch` must come out the same. Rejects with a ConfigError for what the test cannot send or preload.
  */
 export async function runTest(pipeline: Pipeline, test: PipelineTest): Promise<TestOutcome> {
+  return (await untilIdle(tryTest(pipeline, test))) ?? { name: test.name, test, failures: [neverEnding(test)], oneByOne: false };
+}
+
+/**
+ * What the work gives; undefined when Node has nothing left to do while it waits: nothing can end it then, and the process would end
+ * with 0, as if all were well.
+ */
+async function untilIdle<T>(work: Promise<T>): Promise<T | undefined> {
+  let end = (): void => {};
+  const idle = new Promise<undefined>((resolve) => {
+    end = () => resolve(undefined);
+  });
+  process.once('beforeExit', end);
+  try {
+    return await Promise.race([work, idle]);
+  } finally {
+    process.off('beforeExit', end);
+  }
+}
+
+function neverEnding({ position }: PipelineTest): TestFailure {
+  return {
+    position,
+    message: 'the run does not end: a step waits for a promise that nothing settles any more',
+    fix: 'look for the promise that process, processBatch or init of a plugin returns or awaits',
+    behind: [],
+  };
+}
+
+async function tryTest(pipeline: Pipeline, test: PipelineTest): Promise<TestOutcome> {
   const inBatches = await observe(pipeline, test);
   const failures = judge(test, inBatches, NOTHING);
   if (failures.length > 0) return { name: test.name, test, failures, oneByOne: false };

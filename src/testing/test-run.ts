@@ -118,9 +118,12 @@ class TestRun {
     try {
       const trace = new InputTrace(driver, topology);
       const error = await this.sendAll(driver, trace);
-      return { outputs: this.outputs(driver, trace), entries: await this.entries(driver), dependent, error };
-    } finally {
-      await driver.close();
+      const seen = { outputs: this.outputs(driver, trace), entries: await this.entries(driver), dependent };
+      const closing = await stopped(() => driver.close());
+      return { ...seen, error: error ?? closing };
+    } catch (error) {
+      await stopped(() => driver.close());
+      throw error;
     }
   }
 

@@ -60,6 +60,14 @@ describe('dev --once', () => {
     expect(code).toBe(0);
   });
 
+  test('does not warn of how its own cluster keeps internal topics and those of tables', { timeout: SLOW }, async () => {
+    const tables = 'tables: { t: { topic: ref, global: true }, u: { topic: other } }\n';
+    const file = new Scratch().file('p.yaml', `${tables}${marking('a').replace('- map', '- keyBy: "\'k\'"\n  - count\n  - map')}`);
+    const { code, stderr } = await runCaptured(['dev', '--once', file]);
+    expect(stderr).toBe('dev: 3 sample records on the embedded broker\ndone: 1 outputs\n');
+    expect(code).toBe(0);
+  });
+
   test('says why there is nothing to send', { timeout: SLOW }, async () => {
     const { code, stderr } = await runCaptured(['dev', '--once', new Scratch().file('p.yaml', 'name: dev\nkafka: localhost:9092\nfrom: in\nto: out\n')]);
     expect(stderr).toContain('hint: the file has no `tests:` to send, and no --data TOPIC=FILE was given\n');

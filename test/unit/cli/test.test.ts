@@ -46,6 +46,43 @@ describe('kstreamd test', () => {
     );
   });
 
+  test.each([
+    // Node tells that nothing is left to do; here it has the test runner.
+    [
+      'never answers',
+      "process() { setImmediate(() => process.emit('beforeExit', 0)); return new Promise(() => {}); }",
+      'the run does not end: a step waits for a promise that nothing settles any more',
+    ],
+    ['fails when it is closed', "process() {} close() { throw 'closing'; }", 'the run stopped: closing'],
+  ])('a plugin that %s fails the test', async (_name, methods, message) => {
+    const path = join(directory, `${message.length}.yaml`);
+    writeFileSync(join(directory, `${message.length}.mjs`), `export class Step { ${methods} }`);
+    writeFileSync(
+      path,
+      `name: p\nkafka: h:9092\nfrom: a\nsteps: [ { use: ./${message.length}.mjs#Step } ]\nto: b\ntests: [ { name: t, send: { a: [1] }, expect: {} } ]\n`,
+    );
+    const { code, stdout } = await runCaptured(['test', path]);
+    expect(code).toBe(1);
+    expect(stdout).toContain(`FAIL  t (${path}:6:10)\n  ${path}:6:10: ${message}\n`);
+    expect(stdout).toContain('0 passed, 1 failed\n');
+  });
+
+  test('an error that escapes from a plugin is told in one message', async () => {
+    // The test runner would count it as its own.
+    const listeners = process.listeners('unhandledRejection');
+    process.removeAllListeners('unhandledRejection');
+    try {
+      const path = join(directory, 'escape.yaml');
+      writeFileSync(join(directory, 'escape.mjs'), "export class Step { process() { Promise.reject('floating'); } }");
+      writeFileSync(path, 'name: p\nkafka: h:9092\nfrom: a\nsteps: [ { use: ./escape.mjs#Step } ]\nto: b\ntests: [ { name: t, send: { a: [1] } } ]\n');
+      const { code, stderr } = await runCaptured(['test', path]);
+      expect(stderr).toContain('error step/escaped: an error escaped from asynchronous code: floating\n  fix: await promises');
+      expect(code).toBe(1);
+    } finally {
+      for (const listener of listeners) process.on('unhandledRejection', listener);
+    }
+  });
+
   test('answers in JSON', async () => {
     const bad = file('bad', BAD, GOOD);
     const { code, stdout } = await runCaptured(['test', '--json', bad]);

@@ -34,6 +34,8 @@ describe('options of snapshots', () => {
     [{ snapshots: 's3://B' }, '--snapshots: "s3://B" names no bucket'],
     [{ snapshots: 's3://bucket//x' }, '--snapshots: "s3://bucket//x" names no bucket'],
     [{ snapshots: 's3://bucket/../x y' }, 'names no bucket'],
+    [{ snapshots: 's3://bucket/a/..' }, 'names no bucket'],
+    [{ snapshots: 's3://bucket/./a' }, 'names no bucket'],
     [{ snapshots: 's3://bucket', snapshotEndpoint: 'host:9000' }, '--snapshot-endpoint: "host:9000" is not the URL of a server'],
     [{ snapshots: 's3://bucket', snapshotEvery: '0s' }, '--snapshot-every: snapshots are taken every second at most'],
     [{ snapshots: 's3://bucket', snapshotEvery: 'often' }, '--snapshot-every: "often" is not a duration'],

@@ -1,4 +1,7 @@
-import { describe, expect, test } from 'vitest';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { check, withSteps } from './loading.js';
 
 const HEAD = 'name: app\nkafka: h:9092\nfrom: orders\nto: out\n';
@@ -266,6 +269,17 @@ describe('what check says beside the table', () => {
     const { pipeline, diagnostics } = await loadPipeline(['/nowhere/p.yaml'], none);
     expect(pipeline).toBeUndefined();
     expect(diagnostics).toMatchObject([{ file: '/nowhere/p.yaml', line: 1, column: 1, code: 'file/not-found' }]);
+  });
+
+  test('a file that is not UTF-8, at the first byte that is none', async () => {
+    const { loadPipeline } = await import('../../../src/pipeline/load.js');
+    const none = { env: {}, processors: new Map(), formats: [], resolvePlugin: () => Promise.reject(new Error()) };
+    const file = join(mkdtempSync(join(tmpdir(), 'kstreamd-check-')), 'p.yaml');
+    onTestFinished(() => rmSync(dirname(file), { recursive: true }));
+    writeFileSync(file, Buffer.concat([Buffer.from('name: a\n# \u00e9 \ufffd '), Buffer.from([0xe9]), Buffer.from(' x\n')]));
+    const { pipeline, diagnostics } = await loadPipeline([file], none);
+    expect(pipeline).toBeUndefined();
+    expect(diagnostics).toMatchObject([{ line: 2, column: 7, code: 'file/encoding', fix: 'save it as UTF-8' }]);
   });
 
   test('several mistakes are reported at once', async () => {

@@ -124,6 +124,16 @@ describe('errors', () => {
     expect(error.code).toBe('plugin/not-a-processor');
     expect(error.message).toContain(`is ${what}, not a processor`);
   });
+
+  test.each([
+    ['no options', '{ create() {} }', 'the options of "./incomplete-1.mjs" are no schema of zod 4', 'z.strictObject({})'],
+    ['a schema of another library', '{ options: { safeParseAsync() {} }, create() {} }', 'the options of "./incomplete-2.mjs" are no schema of zod 4', 'zod'],
+    ['no create', '{ options: { def: {}, safeParseAsync() {} } }', '"./incomplete-3.mjs" has no function create', 'create(options)'],
+  ])('plugin/not-a-processor for a definition with %s', async (_what, text, message, fix) => {
+    const [name = ''] = message.match(/incomplete-\d\.mjs/) ?? [];
+    file(name, `export default Object.defineProperty(${text}, Symbol.for('kstreamd.processor'), { value: true });`);
+    await expect(failure(`./${name}`)).resolves.toMatchObject({ code: 'plugin/not-a-processor', message, fix: expect.stringContaining(fix) });
+  });
 });
 
 describe('partitioners and store engines', () => {

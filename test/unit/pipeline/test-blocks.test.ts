@@ -171,6 +171,11 @@ test.each<[name: string, lines: string[], said: string[]]>([
     ['16:43: error schema/instant: at is "noon", which is not an instant: ISO 8601 with a zone, or epoch milliseconds'],
   ],
   [
+    'a day that no month has',
+    ['stores: { timed: { a: { value: 1, at: 2023-02-29T00:00:00Z } } }'],
+    ['16:43: error schema/instant: at is "2023-02-29T00:00:00Z", which is not an instant: ISO 8601 with a zone, or epoch milliseconds'],
+  ],
+  [
     'a time before 1970',
     ['stores: { versions: { a: { value: 1, at: -5 } } }'],
     ['16:46: error schema/range: at is before 1970, so the timestamp would be negative, which no record may have'],

@@ -37,11 +37,24 @@ describe('timestampExtractor (T3)', () => {
     ["'1970-01-01T00:00:01Z'", 1000],
     ["'1970-01-01T01:00:01.5+01:00'", 1500],
     ["'1970-01-01T01:00+01'", 0],
+    ["'2024-02-29T00:00:00Z'", Date.UTC(2024, 1, 29)],
   ])('an expression that gives %s is %i', (source, expected) => {
     expect(timestampExtractor(expr(source), () => 0)?.(record({}), -1)).toBe(expected);
   });
 
-  test.each(["'1970-01-01T00:00:00'", "'1970-01-01'", "'soon'", 'null', 'undefined', 'NaN', '({})', "new Date('x')", 'true'])('refuses %s', (source) => {
+  test.each([
+    "'1970-01-01T00:00:00'",
+    "'2023-02-29T00:00:00Z'",
+    "'2024-04-31T00:00:00Z'",
+    "'1970-01-01'",
+    "'soon'",
+    'null',
+    'undefined',
+    'NaN',
+    '({})',
+    "new Date('x')",
+    'true',
+  ])('refuses %s', (source) => {
     expect(() => timestampExtractor(expr(source), () => 0)?.(record({}), -1)).toThrow(expect.objectContaining({ code: 'record/timestamp' }));
   });
 });

@@ -52,6 +52,7 @@ describe('a test that fails', () => {
     ['another key', '[ { key: b }, 2 ]', '8:22: out, record 1 of 2: key is "a", not "b"'],
     ['another time', '[ { at: 2024-01-01T00:00:01Z }, 2 ]', '8:22: out, record 1 of 2: at is 2024-01-01T00:00:00Z, not 2024-01-01T00:00:01Z'],
     ['another header', '[ { headers: { h: y } }, 2 ]', '8:22: out, record 1 of 2: headers.h is "x", not "y"'],
+    ['a header with an odd name', '[ { headers: { __proto__: y } }, 2 ]', '8:22: out, record 1 of 2: headers.__proto__ is nothing, not "y"'],
     ['a header that is not there', '[ 1, { headers: { h: x } } ]', '8:25: out, record 2 of 2: headers.h is nothing, not "x"'],
     ['a window', '[ { window: { start: 5 } }, 2 ]', '8:22: out, record 1 of 2: window.start is nothing, not 1970-01-01T00:00:00.005Z'],
     ['other bytes', '[ { raw: "2" }, 2 ]', '8:22: out, record 1 of 2: raw is "1", not "2"'],

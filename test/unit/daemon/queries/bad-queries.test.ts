@@ -52,6 +52,7 @@ describe('what cannot be asked', () => {
     ['/stores/counts/a/b', 400, 'query/path', 'has more parts than /stores/STORE/KEY'],
     ['/stores/numbered/abc', 400, 'query/key', 'keys are an integer'],
     ['/stores/numbered/9007199254740993', 400, 'query/key', 'keys are an integer'],
+    ['/stores/raw/A', 400, 'query/key', 'keys are base64 or base64url'],
     ['/stores/raw/%7B', 400, 'query/key', 'keys are base64 or base64url'],
     ['/stores/shaped/plain', 400, 'query/key', 'keys are a json key as JSON'],
     ['/stores/counts?limit=0', 400, 'query/option', '"limit" must be a whole number from 1 to 10000'],
