@@ -35,7 +35,7 @@ export const DEFECTS = {
         file: 'runtime/commit.js',
         from: 'if (sink.transaction)\n                await this.acknowledged(sink.transaction.commit(offsets, member));',
         to: `for (const task of changed) task.committed();
-            await this.flushDue(changed, true);
+            await this.flushDue(changed, changed, true, attempt);
             if (sink.transaction)
                 await this.acknowledged(sink.transaction.commit(offsets, member));`,
       },
@@ -44,7 +44,7 @@ export const DEFECTS = {
     caughtBy: WRONG_COUNT,
   },
   'no-rewind-after-abort': {
-    edits: [{ file: 'runtime/session.js', from: 'await this.clients.reader.seek(tasks.positions);', to: '' }],
+    edits: [{ file: 'runtime/undoing.js', from: 'await reader.seek(tasks.positions);', to: '' }],
     faults: ['kill', 'rolling', 'broker-restart'],
     caughtBy: WRONG_COUNT,
   },
@@ -52,8 +52,8 @@ export const DEFECTS = {
     edits: [
       {
         file: 'runtime/restore/changelog-copy.js',
-        from: 'return { ...end, asked };',
-        to: 'return { ...end, offset: Math.max(0, end.offset - 100), asked };',
+        from: 'return { ...end, offset, logEnd: end.offset, asked };',
+        to: 'return { ...end, offset: Math.max(0, offset - 100), logEnd: end.offset, asked };',
       },
     ],
     faults: ['lost-state', 'rolling', 'kill'],
