@@ -90,7 +90,9 @@ async function oneRound(round, { daemon, barePort, load, flow, watch, folder, pr
 
 async function ask(load, { port, seed, file }) {
   load.send({ port, connections: CONNECTIONS, queries: QUERIES, keys: KEYS, seed, file });
-  const [told] = await Promise.race([once(load, 'message'), once(load, 'exit')]);
+  const over = new AbortController();
+  const [told] = await Promise.race([once(load, 'message', over), once(load, 'exit', over)]);
+  over.abort();
   if (typeof told !== 'object') throw new Error(`the process that asks ended with ${told}`);
   return told;
 }
