@@ -2,10 +2,10 @@ import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 /**
- * After the others, two files at a time: one works while the other waits for a broker, for a group, for a session to end. Files have topics,
+ * After the others, three files at a time: one works while the others wait for a broker, for a group, for a session to end. Files have topics,
  * groups and directories of their own, and a broker of their own where they stop it or set it up otherwise.
  */
-const beside = { maxWorkers: 2, sequence: { groupOrder: 1 }, testTimeout: 60_000, hookTimeout: 120_000 };
+const beside = { maxWorkers: 3, sequence: { groupOrder: 1 }, testTimeout: 60_000, hookTimeout: 120_000 };
 const integration = { ...beside, globalSetup: ['test/integration/setup.ts'] };
 
 /** Files share a process, which loads each module once: that halves what they take. No file leaves anything behind, no mock either. */

@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util';
 import { main, SetupError } from './command.mjs';
 import { KafkaCluster, prepareKafka } from './kafka-cluster.mjs';
+import { createTopic, sendLines } from './kafka-records.mjs';
 
 const USAGE = `usage: npm run kafka -- COMMAND [options]
 
@@ -15,6 +16,8 @@ const USAGE = `usage: npm run kafka -- COMMAND [options]
   pause, resume      SIGSTOP, SIGCONT
   restart [--hard]   stop (--hard: kill) and start
   status             every cluster, or the one of --name
+  topic NAME [N]     make a topic of N partitions, 1 by default
+  send TOPIC         send each line of the input as a record: VALUE, or KEY, a tab, VALUE
 
   --name NAME        for several clusters at once
   --node N           one node of three`;
@@ -34,7 +37,7 @@ const COMMANDS = {
   async start({ name, node, nodes, port, sasl }) {
     const existing = KafkaCluster.find(name);
     if (existing !== undefined && node !== undefined) await existing.start(node);
-    else await KafkaCluster.start({ name, nodes: number('nodes', nodes), port: number('port', port), sasl });
+    else await KafkaCluster.start({ name, nodes: number('--nodes', nodes), port: number('--port', port), sasl });
     print(cluster(name));
   },
   async stop({ name, node, clean }) {
@@ -53,7 +56,19 @@ const COMMANDS = {
     if (clusters.length === 0) console.log('no cluster');
     for (const each of clusters) print(each);
   },
+  async topic({ name }, topic, partitions = '1') {
+    const count = number('topic NAME', partitions);
+    await createTopic(cluster(name).brokers, topic, count);
+    console.log(`${topic}: ${count} partition${count === 1 ? '' : 's'}`);
+  },
+  async send({ name }, topic) {
+    const count = await sendLines(cluster(name).brokers, topic, process.stdin);
+    console.log(`${topic}: ${count} record${count === 1 ? '' : 's'} sent`);
+  },
 };
+
+/** How many words a command takes after its name, at least and at most. */
+const WORDS = { topic: [1, 2], send: [1, 1] };
 
 function cluster(name) {
   const found = KafkaCluster.find(name);
@@ -69,8 +84,8 @@ function print(cluster) {
   if (cluster.sasl !== undefined) console.log(`  sasl  ${cluster.sasl.brokers}  user ${cluster.sasl.user}  password ${cluster.sasl.password}`);
 }
 
-function number(option, text) {
-  if (!/^\d+$/.test(text)) throw new SetupError(`--${option} takes a number, not: ${text}`);
+function number(what, text) {
+  if (!/^\d+$/.test(text)) throw new SetupError(`${what} takes a number, not: ${text}`);
   return Number(text);
 }
 
@@ -84,7 +99,8 @@ function parse() {
 
 main(async () => {
   const { values, positionals } = parse();
-  const command = Object.hasOwn(COMMANDS, positionals[0] ?? '') ? COMMANDS[positionals[0]] : undefined;
-  if (command === undefined || positionals.length !== 1) throw new SetupError(USAGE);
-  await command({ ...values, node: values.node === undefined ? undefined : number('node', values.node) });
+  const [name = '', ...words] = positionals;
+  const [least, most] = WORDS[name] ?? [0, 0];
+  if (!Object.hasOwn(COMMANDS, name) || words.length < least || words.length > most) throw new SetupError(USAGE);
+  await COMMANDS[name]({ ...values, node: values.node === undefined ? undefined : number('--node', values.node) }, ...words);
 });

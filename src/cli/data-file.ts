@@ -3,6 +3,7 @@ import { didYouMean } from '../core/closest.js';
 import { ConfigError, messageOf } from '../core/errors.js';
 import type { Sample } from '../daemon/dev-session.js';
 import type { Pipeline, TestRecord } from '../pipeline/model.js';
+import { parseInstant } from '../pipeline/quantities.js';
 
 /** `--data TOPIC=FILE`. */
 export interface DataFile {
@@ -29,7 +30,7 @@ export function samplesOfFiles(pipeline: Pipeline, data: readonly DataFile[]): S
   });
 }
 
-/** The records of a file of JSON lines: objects with `key`, `value` or `raw`, `headers`, `at` (epoch ms or ISO 8601), `partition`. */
+/** The records of a file of JSON lines: objects with `key`, `value` or `raw`, `headers`, `at` (epoch ms or ISO 8601 with a zone), `partition`. */
 function readDataFile({ topic, file }: DataFile): Sample[] {
   const samples: Sample[] = [];
   for (const [index, line] of readText(file).split('\n').entries()) {
@@ -52,9 +53,13 @@ function parseLine(line: string, where: string): TestRecord {
   if (unknown !== undefined) throw new ConfigError('data/line', `${where}: unknown key "${unknown}"`, { fix: `use ${KEYS.join(', ')}` });
   const { at, ...record } = parsed as { at?: string | number };
   if (at === undefined) return record;
-  const time = typeof at === 'number' ? at : Date.parse(at);
-  if (!(time >= 0))
-    throw new ConfigError('data/line', `${where}: "at" is neither epoch milliseconds nor ISO 8601: ${at}`, { fix: 'write it as 2024-01-01T10:00:00Z' });
+  const time = typeof at === 'number' ? at : parseInstant(String(at));
+  if (time === undefined) {
+    throw new ConfigError('data/line', `${where}: at is ${JSON.stringify(at)}, which is not an instant: ISO 8601 with a zone, or epoch milliseconds`, {
+      fix: 'write it as 2024-01-01T10:00:00Z, or with another zone as 2024-01-01T10:00:00+02:00',
+    });
+  }
+  if (time < 0) throw new ConfigError('data/line', `${where}: at is before 1970, so the timestamp would be negative, which no record may have`);
   return { ...record, at: time };
 }
 

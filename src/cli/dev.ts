@@ -8,7 +8,7 @@ import { LOG_LEVELS, type LogLevel } from '../telemetry/log-levels.js';
 import { type DataFile, parseDataOption, samplesOfFiles } from './data-file.js';
 import { describeFailure } from './failure.js';
 import { FileChanges, modulesNamedIn } from './file-changes.js';
-import { loadApplications } from './load-applications.js';
+import { loadApplications, withoutBrokers } from './load-applications.js';
 import { type ApplicationFiles, addPipelineFiles, applicationsOf } from './pipeline-files.js';
 import { Exit, type Shell } from './shell.js';
 import { untilSignalled } from './signals.js';
@@ -44,12 +44,10 @@ function collectData(text: string, before: DataFile[]): DataFile[] {
  */
 export async function dev(files: string[], options: DevOptions, shell: Shell, stop: AbortSignal): Promise<void> {
   const application = onlyApplication(files, options.file);
-  // Brokers are ours here, so the file need not find any in the environment.
-  const env = { KAFKA_BROKERS: 'localhost:9092', ...shell.env };
   let version = 0;
   const runOnce = async (ended: AbortSignal): Promise<void> => {
     // A plugin's module can take for ever to load.
-    const loaded = await Promise.race([loadApplications([application], { ...shell, env }, version++), aborted(ended)]);
+    const loaded = await Promise.race([loadApplications([application], withoutBrokers(shell), version++), aborted(ended)]);
     const [pipeline] = loaded ?? [];
     if (pipeline) await run(pipeline, options, shell, ended);
   };

@@ -4,6 +4,11 @@ import type { Pipeline } from '../pipeline/model.js';
 import type { ApplicationFiles } from './pipeline-files.js';
 import { EXIT, Exit, type Shell } from './shell.js';
 
+/** The shell for a command that asks no broker: the file need not find `KAFKA_BROKERS` in the environment. */
+export function withoutBrokers(shell: Shell): Shell {
+  return { ...shell, env: { KAFKA_BROKERS: 'localhost:9092', ...shell.env } };
+}
+
 /** Loads every application, printing what the checker says of it; stops when any has an error. Another `version` loads plugins anew. */
 export async function loadApplications(applications: readonly ApplicationFiles[], shell: Shell, version?: number): Promise<Pipeline[]> {
   const { loadApplication } = await import('../daemon/load.js');

@@ -4,7 +4,7 @@ import { SnapshotError } from '../core/snapshots.js';
 import type { Pipeline } from '../pipeline/model.js';
 import type { Catalog } from '../snapshots/catalog.js';
 import { addDaemonFlags, daemonOptionsOf } from './daemon-flags.js';
-import { loadApplications } from './load-applications.js';
+import { loadApplications, withoutBrokers } from './load-applications.js';
 import { addPipelineFiles, applicationsOf } from './pipeline-files.js';
 import { EXIT, Exit, type Shell } from './shell.js';
 import { snapshotRow, snapshotsTable, type TaskInBucket } from './snapshots-table.js';
@@ -71,7 +71,7 @@ async function look<T>(
       fix: 'give the same --snapshots s3://BUCKET/PREFIX as to run, or KSTREAMD_SNAPSHOTS, or --config',
     });
   }
-  const pipelines = await loadApplications(applications, shell);
+  const pipelines = await loadApplications(applications, withoutBrokers(shell));
   const { Catalog } = await import('../snapshots/catalog.js');
   const catalog = new Catalog(place);
   try {

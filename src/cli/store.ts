@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { ConfigError } from '../core/errors.js';
 import type { Finding } from '../stores/verify/finding.js';
 import { addDaemonFlags, daemonOptionsOf } from './daemon-flags.js';
-import { loadApplications } from './load-applications.js';
+import { loadApplications, withoutBrokers } from './load-applications.js';
 import { Progress } from './progress.js';
 import { EXIT, Exit, type Shell } from './shell.js';
 import { addStoreQueries } from './store-query.js';
@@ -32,7 +32,7 @@ async function directoryOf(what: string | undefined, stateDir: string, shell: Sh
   const found = statSync(what, { throwIfNoEntry: false });
   if (found === undefined) throw new ConfigError('store/nothing-to-verify', `there is no ${what}`, { fix: 'name a pipeline file or a directory' });
   if (found.isDirectory()) return resolve(what);
-  const [pipeline] = await loadApplications([[what]], shell);
+  const [pipeline] = await loadApplications([[what]], withoutBrokers(shell));
   return join(stateDir, pipeline!.name);
 }
 

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { ConfigError } from '../core/errors.js';
 import type { Pipeline } from '../pipeline/model.js';
 import type { TestOutcome } from '../testing/pipeline-tests.js';
-import { loadApplications } from './load-applications.js';
+import { loadApplications, withoutBrokers } from './load-applications.js';
 import { addPipelineFiles, applicationsOf } from './pipeline-files.js';
 import { EXIT, Exit, type Shell } from './shell.js';
 import { untilSettled } from './signals.js';
@@ -24,9 +24,7 @@ export function addTest(program: Command, shell: Shell): void {
 }
 
 async function test(files: string[], options: TestOptions, shell: Shell): Promise<void> {
-  // No broker is asked, so the file need not find any in the environment.
-  const env = { KAFKA_BROKERS: 'localhost:9092', ...shell.env };
-  const pipelines = await loadApplications(applicationsOf(files, options.file), { ...shell, env });
+  const pipelines = await loadApplications(applicationsOf(files, options.file), withoutBrokers(shell));
   const outcomes: { readonly pipeline: string; readonly outcome: TestOutcome }[] = [];
   for (const pipeline of pipelines) {
     for (const outcome of await runTests(pipeline, options, shell)) outcomes.push({ pipeline: pipeline.name, outcome });
@@ -34,7 +32,7 @@ async function test(files: string[], options: TestOptions, shell: Shell): Promis
   const failed = outcomes.filter(({ outcome }) => outcome.failures.length > 0).length;
   if (options.json) shell.stdout.write(`${JSON.stringify(outcomes.map(asJson), null, 2)}\n`);
   else if (outcomes.length > 0) shell.stdout.write(`${outcomes.length - failed} passed, ${failed} failed\n`);
-  if (outcomes.length === 0) throw noTests(pipelines, options.name);
+  if (outcomes.length === 0) throw await noTests(pipelines, options.name);
   if (failed > 0) throw new Exit(EXIT.failed);
 }
 
@@ -57,9 +55,10 @@ function asJson({ pipeline, outcome: { name, failures, oneByOne } }: { pipeline:
   return { pipeline, name, passed: failures.length === 0, failures: shown };
 }
 
-function noTests(pipelines: readonly Pipeline[], name: string | undefined): ConfigError {
+async function noTests(pipelines: readonly Pipeline[], name: string | undefined): Promise<ConfigError> {
   const tests = pipelines.flatMap((pipeline) => pipeline.tests);
   if (name === undefined || tests.length === 0)
     return new ConfigError('cli/no-tests', 'there is no test to run', { fix: 'write some under `tests:` in the file' });
-  return new ConfigError('cli/no-tests', `no test has "${name}" in its name`, { fix: `there are: ${tests.map((one) => one.name).join('; ')}` });
+  const { printable } = await import('../testing/test-report.js');
+  return new ConfigError('cli/no-tests', `no test has "${name}" in its name`, { fix: `there are: ${tests.map((one) => printable(one.name)).join('; ')}` });
 }

@@ -8,6 +8,16 @@ export type Headers = readonly Header[];
 
 export const NO_HEADERS: Headers = Object.freeze([]);
 
+/** Throws a TypeError that says what was expected. */
+export function checkHeaders(headers: Headers): void {
+  if (headers === NO_HEADERS || (Array.isArray(headers) && headers.every(isHeader))) return;
+  throw new TypeError('headers must be an array of { key, value }, where key is a string and value a Buffer or null');
+}
+
+function isHeader(header: Header | null | undefined): boolean {
+  return typeof header?.key === 'string' && (header.value === null || Buffer.isBuffer(header.value));
+}
+
 const WORD = 4;
 
 /**

@@ -1,5 +1,5 @@
 import { messageOf, RecordError } from './errors.js';
-import { type Headers, NO_HEADERS } from './headers.js';
+import { checkHeaders, type Headers, NO_HEADERS } from './headers.js';
 import type { Origin } from './origin.js';
 import type { OutputBatch } from './output-batch.js';
 import type { RawBatch } from './raw-batch.js';
@@ -57,9 +57,10 @@ export class StreamRecord<K = unknown, V = unknown> {
     return new StreamRecord<K, V>(source, raw, index, timestamp, streamTime, true, true, undefined, UNREAD, UNREAD);
   }
 
-  /** A new record without an origin, as punctuation callbacks forward; a negative timestamp throws (R3, P4). */
+  /** A new record without an origin, as punctuation callbacks forward; a negative timestamp throws, and what is no list of headers (R3, P4). */
   static of<K, V>({ key, value, timestamp, headers = NO_HEADERS }: RecordInit<K, V>): StreamRecord<K, V> {
     checkTimestamp(timestamp);
+    checkHeaders(headers);
     return new StreamRecord<K, V>(NO_SOURCE, undefined, -1, timestamp, timestamp, false, false, headers, key, value);
   }
 
@@ -115,7 +116,9 @@ export class StreamRecord<K = unknown, V = unknown> {
     return new StreamRecord<K, V>(source, raw, index, timestamp, streamTime, keyKept, valueKept, ownHeaders, parsedKey, parsedValue);
   }
 
+  /** Throws a TypeError for what is no list of headers. */
   withHeaders(headers: Headers): StreamRecord<K, V> {
+    checkHeaders(headers);
     const { source, raw, index, timestamp, streamTime, keyKept, valueKept, parsedKey, parsedValue } = this;
     return new StreamRecord<K, V>(source, raw, index, timestamp, streamTime, keyKept, valueKept, headers, parsedKey, parsedValue);
   }
@@ -163,6 +166,11 @@ export class StreamRecord<K = unknown, V = unknown> {
     const value = this.parsedValue;
     if (value === UNREAD) return this.raw === undefined || !this.raw.hasValueAt(this.index);
     return value === null || value === undefined;
+  }
+
+  /** Whether a step gave it undefined for a value; a value that a format reads as undefined is none of a step's. */
+  get lacksValue(): boolean {
+    return this.parsedValue === undefined && !this.valueKept;
   }
 
   /** Whether both have the same key, told without reading keys that nobody has asked for. */

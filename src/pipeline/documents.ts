@@ -1,9 +1,12 @@
 import { isUtf8 } from 'node:buffer';
-import { LineCounter, parseAllDocuments } from 'yaml';
+import { Lexer, LineCounter, Parser, parseAllDocuments } from 'yaml';
 import type { Diagnostics } from './diagnostics.js';
 import { SourceText } from './source.js';
 import { type MapNode, positionOf, treeOf } from './tree.js';
 import { explainYamlErrors } from './yaml-bites.js';
+
+/** Lists and maps in each other; beyond some thousands the parser would run out of stack. */
+const DEEPEST = 200;
 
 /** The text of a file; undefined, with a diagnostic at the first byte that is none, where it is not UTF-8. */
 export function textOf(file: string, bytes: Buffer, diagnostics: Diagnostics): string | undefined {
@@ -20,6 +23,8 @@ export function textOf(file: string, bytes: Buffer, diagnostics: Diagnostics): s
 export function parseDocument(file: string, text: string, diagnostics: Diagnostics): MapNode | undefined {
   const source = new SourceText(file, text.replace(/^\uFEFF/, ''));
   const start = source.positionAt(0);
+  const deep = tooDeepAt(source.text);
+  if (deep !== undefined) return diagnostics.error(source.positionAt(deep), 'yaml/depth', `lists and maps are nested more than ${DEEPEST} deep here`);
   const parsed = parseAllDocuments(source.text, { merge: true, prettyErrors: false, lineCounter: new LineCounter() });
   const documents = Array.isArray(parsed) ? parsed : [];
   const errors = documents.flatMap((document) => document.errors);
@@ -44,4 +49,16 @@ export function parseDocument(file: string, text: string, diagnostics: Diagnosti
 
 function rangeOf(contents: { range?: readonly [number, number, number] | null | undefined }): [number, number] {
   return [contents.range?.[0] ?? 0, contents.range?.[1] ?? 0];
+}
+
+/** Offset of the first list or map that is nested too deep; undefined where there is none. Needs no stack of its own. */
+function tooDeepAt(text: string): number | undefined {
+  const parser = new Parser();
+  // Beside what is nested the stack has the document, and a scalar that is under way.
+  const deepest = DEEPEST + 2;
+  for (const lexeme of new Lexer().lex(text)) {
+    const { offset } = parser;
+    for (const _ of parser.next(lexeme));
+    if (parser.stack.length > deepest) return offset;
+  }
 }

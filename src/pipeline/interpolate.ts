@@ -114,7 +114,8 @@ function replacementOf(piece: Exclude<Piece, { text: string }>, node: ScalarNode
   if (value !== undefined && value !== '') return value;
   if (piece.fallback !== undefined) return piece.fallback;
   const state = value === undefined ? 'is not set' : 'is empty';
-  diagnostics.error(node.source.positionAt(offsetOf(node, piece.at)), 'env/unset', `environment variable ${piece.name} ${state} and has no default`);
+  const fix = `set ${piece.name}, or give a default: \${${piece.name}:…}`;
+  diagnostics.error(node.source.positionAt(offsetOf(node, piece.at)), 'env/unset', `environment variable ${piece.name} ${state} and has no default`, fix);
 }
 
 /** Interpolates, and refuses tags and texts that YAML would take for another number. */

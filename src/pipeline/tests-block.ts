@@ -34,6 +34,7 @@ class TestsBlock {
 
   test(node: TreeNode): PipelineTest | undefined {
     const { reader } = this.declarations;
+    const errors = reader.diagnostics.errorCount;
     const fields = reader.fields(node, TEST_KEYS, 'a test');
     if (fields === undefined) return undefined;
     const name = reader.text(fields.get('name'), 'name');
@@ -44,7 +45,10 @@ class TestsBlock {
     const expect = this.expect(fields.get('expect'));
     const stops = fields.get('expectError');
     const text = reader.text(stops, 'expectError');
+    const expectStores = entries('expectStores');
     if (name === undefined) return undefined;
+    const expects = stops !== undefined || expectStores.length > 0 || Object.keys(expect).length > 0;
+    if (!expects && reader.diagnostics.errorCount === errors) this.warnOfNothing(node);
     return {
       name,
       preload,
@@ -52,10 +56,15 @@ class TestsBlock {
       send,
       expect,
       match: reader.word(fields.get('match'), 'match', ['exact', 'contains']) ?? 'exact',
-      expectStores: entries('expectStores'),
+      expectStores,
       expectError: stops && text !== undefined ? { text, position: positionOf(stops) } : undefined,
       position: positionOf(node),
     };
+  }
+
+  private warnOfNothing(node: TreeNode): void {
+    const message = 'this test expects nothing, so it passes whatever comes out';
+    this.declarations.reader.diagnostics.warning(positionOf(node), 'tests/expects-nothing', message, 'add expect, expectStores or expectError');
   }
 
   private send(node: TreeNode | undefined): PipelineTest['send'] {

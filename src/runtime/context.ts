@@ -1,4 +1,4 @@
-import { FatalError } from '../core/errors.js';
+import { FatalError, RecordError } from '../core/errors.js';
 import { type Headers, NO_HEADERS } from '../core/headers.js';
 import type { Logger } from '../core/logger.js';
 import type { Metrics } from '../core/metrics.js';
@@ -8,6 +8,7 @@ import { type RecordInit, StreamRecord } from '../core/record.js';
 import type { KeyValueStore } from '../core/store.js';
 import type { StateStore } from '../core/store-types.js';
 import type { Forwarding } from './forwarding.js';
+import { checkSchedule } from './punctuation.js';
 import type { EventTimes } from './stores/event-times.js';
 
 /** What a node's context needs of its task. */
@@ -77,6 +78,7 @@ export class NodeContext implements ProcessorContext {
 
   forwardBatch(records: readonly StreamRecord[], child?: string): void {
     this.mayForward();
+    if (!Array.isArray(records)) throw new TypeError(`forwardBatch takes an array of records, got ${kindOf(records)}`);
     if (records.length === 0) return;
     const untouched = !this.foreign && records.every((record) => record.topic !== null || this.current === undefined);
     this.forwarding.many(untouched ? records : records.map((record) => this.adopt(record)), child);
@@ -87,6 +89,7 @@ export class NodeContext implements ProcessorContext {
   }
 
   schedule(intervalMs: number, type: PunctuationType, callback: Punctuator, options?: ScheduleOptions): Cancellable {
+    checkSchedule(intervalMs, type, callback, options);
     this.mayChangeSchedules();
     const handle = this.task.schedule(this.node, intervalMs, type, callback, options);
     return {
@@ -189,12 +192,33 @@ export class NodeContext implements ProcessorContext {
   }
 
   private adopt(record: StreamRecord | RecordInit<unknown, unknown>): StreamRecord {
-    const made =
-      record instanceof StreamRecord
-        ? record
-        : StreamRecord.of({ ...record, timestamp: record.timestamp ?? this.current?.timestamp ?? this.task.wallClockTime });
+    const made = record instanceof StreamRecord ? record : this.made(record);
     const adopted = made.topic === null && this.current !== undefined ? made.withOriginOf(this.current) : made;
-    if (this.foreign) adopted.dropSharedBytes();
+    if (this.foreign) {
+      adopted.dropSharedBytes();
+      if (adopted.lacksValue) throw this.undefinedValue(adopted);
+    }
     return adopted;
   }
+
+  private made(init: RecordInit<unknown, unknown>): StreamRecord {
+    if (typeof init !== 'object' || init === null || Array.isArray(init)) {
+      throw new TypeError(`forward takes a record, or { key, value, timestamp, headers }, got ${kindOf(init)}`);
+    }
+    return StreamRecord.of({ ...init, timestamp: init.timestamp ?? this.current?.timestamp ?? this.task.wallClockTime });
+  }
+
+  /** Else it would be written as a tombstone that nobody asked for. */
+  private undefinedValue(record: StreamRecord): RecordError {
+    const stage = this.phase === 'punctuate' ? 'punctuate' : 'process';
+    return new RecordError(stage, undefined, record.origin, 'the step forwarded a record whose value is undefined', {
+      code: 'step/undefined-value',
+      fix: 'forward null for a tombstone, or do not forward the record',
+    });
+  }
+}
+
+function kindOf(value: unknown): string {
+  if (value === null || value === undefined) return String(value);
+  return Array.isArray(value) ? 'an array' : typeof value === 'object' ? 'an object' : `a ${typeof value}`;
 }

@@ -31,7 +31,6 @@ export class PunctuationQueue {
 
   /** `now` is the wall-clock time, or the stream time (−1 before the first record). */
   schedule(node: string, intervalMs: number, callback: Punctuator, now: number, options: ScheduleOptions = {}): Cancellable {
-    if (!(intervalMs >= 1)) throw new RangeError(`a punctuation interval must be at least 1 ms, got ${intervalMs}`);
     const id = this.made++;
     const before = this.madeBy.get(node) ?? 0;
     this.madeBy.set(node, before + 1);
@@ -95,6 +94,23 @@ export class PunctuationQueue {
     this.earliest = Number.POSITIVE_INFINITY;
     for (const { deadline } of entries) if (deadline !== undefined && deadline < this.earliest) this.earliest = deadline;
   }
+}
+
+/** Throws where the arguments of `context.schedule` are not what its types say, which JavaScript does not check. */
+export function checkSchedule(intervalMs: unknown, type: unknown, callback: unknown, options: unknown = {}): void {
+  if (typeof intervalMs !== 'number' || !(intervalMs >= 1 && intervalMs < Number.POSITIVE_INFINITY)) {
+    throw new RangeError(`a punctuation interval must be a number of milliseconds and at least 1 ms, got ${shown(intervalMs)}`);
+  }
+  if (type !== 'stream-time' && type !== 'wall-clock') throw new TypeError(`a punctuation type is 'stream-time' or 'wall-clock', got ${shown(type)}`);
+  if (typeof callback !== 'function') throw new TypeError(`the callback of a punctuation must be a function, got ${shown(callback)}`);
+  const first = typeof options === 'object' && options !== null && 'firstFire' in options ? options.firstFire : undefined;
+  if (first === undefined || first === 'aligned' || first === 'first-record') return;
+  throw new TypeError(`firstFire of a punctuation is 'aligned' or 'first-record', got ${shown(first)}`);
+}
+
+function shown(value: unknown): string {
+  if (typeof value === 'object' && value !== null) return 'an object';
+  return typeof value === 'string' ? `'${value}'` : typeof value === 'function' ? 'a function' : String(value);
 }
 
 function alignUp(time: number, interval: number): number {

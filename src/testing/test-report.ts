@@ -8,9 +8,9 @@ const LONGEST = 200;
 
 /** `ok    NAME`, or `FAIL` with what was expected, what came, where in the file, and what was sent behind it. */
 export function reportOf({ name, test, failures, oneByOne }: TestOutcome): string {
-  if (failures.length === 0) return `ok    ${name}\n`;
+  if (failures.length === 0) return `ok    ${printable(name)}\n`;
   const how = oneByOne ? ', with one record per batch' : '';
-  return [`FAIL  ${name} (${placeOf(test.position)})${how}`, ...failures.flatMap(linesOf), ''].join('\n');
+  return [`FAIL  ${printable(name)} (${placeOf(test.position)})${how}`, ...failures.flatMap(linesOf), ''].join('\n');
 }
 
 function linesOf({ position, message, expected, got, fix, behind }: TestFailure): string[] {
@@ -35,9 +35,13 @@ function shownInput({ topic, partition, offset, key, value, timestamp, position 
   return `${topic}-${partition}@${offset} at ${instant(timestamp)}  ${shown(key)} → ${shown(value)}${place}`;
 }
 
-/** One line, without what a terminal would take for a command. */
+/** On one line, without what a terminal would take for a command. */
+export function printable(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}]/gu, '�');
+}
+
 function cut(text: string): string {
-  const line = text.replace(/[\p{Cc}\p{Cf}]/gu, '�');
+  const line = printable(text);
   return line.length > LONGEST ? `${line.slice(0, LONGEST)}…` : line;
 }
 

@@ -68,7 +68,10 @@ const refusals: readonly Refusal[] = [
     name: 'an unset variable',
     text: () => `name: app\nkafka: \${NO_SUCH_BROKERS}\nfrom: ${from}\nto: ${to}\n`,
     code: 2,
-    says: () => ['FILE:2:8: error env/unset: environment variable NO_SUCH_BROKERS is not set and has no default'],
+    says: () => [
+      'FILE:2:8: error env/unset: environment variable NO_SUCH_BROKERS is not set and has no default',
+      '  fix: set NO_SUCH_BROKERS, or give a default: ${NO_SUCH_BROKERS:…}',
+    ],
   },
   {
     name: 'a missing input topic',

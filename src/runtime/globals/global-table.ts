@@ -42,6 +42,7 @@ export interface GlobalTableOptions {
   readonly admin: TopicAdmin;
   readonly gate: BatchGate;
   readonly clock: Clock;
+  /** Its lines name the table. */
   readonly logger: Logger;
   readonly metrics: EngineMetrics;
 }
@@ -124,8 +125,8 @@ export class GlobalTable implements StoreRows {
   /** The topic has so many partitions now. */
   grown(partitions: number): void {
     if (partitions === this.partitions || this.partitions === 0) return;
-    const { name, topic } = this.definition;
-    this.options.logger.info({ table: name, topic, before: this.partitions, partitions }, 'the topic of a global table has other partitions now');
+    const { topic } = this.definition;
+    this.options.logger.info({ topic, before: this.partitions, partitions }, 'the topic of a global table has other partitions now');
     this.interrupt();
   }
 
@@ -189,7 +190,7 @@ export class GlobalTable implements StoreRows {
     this.partitions = counts.get(topic) as number;
     const reason = await objection(store, name, topic, this.partitions);
     if (reason !== undefined) {
-      logger.warn({ table: name, topic, reason }, `the local copy of the global table is built anew from its topic: ${REBUILD_REASONS[reason]}`);
+      logger.warn({ topic, reason }, `the local copy of the global table is built anew from its topic: ${REBUILD_REASONS[reason]}`);
       this.options.metrics.rebuilt(name, reason);
       await this.clear(store);
     }
@@ -213,11 +214,11 @@ export class GlobalTable implements StoreRows {
   }
 
   private async show(store: TableStore, loaded: () => void): Promise<void> {
-    const { name, topic } = this.definition;
+    const { topic } = this.definition;
     store.show();
     this.losses = 0;
     this.complete = true;
-    this.options.logger.info({ table: name, topic, partitions: this.partitions, directory: store.directory }, 'global table complete: following its topic');
+    this.options.logger.info({ topic, partitions: this.partitions, directory: store.directory }, 'global table complete: following its topic');
     this.openGate();
     loaded();
   }
@@ -249,7 +250,7 @@ export class GlobalTable implements StoreRows {
     this.fault = undefined;
     this.damage.note({ directory: error.directory, problem: error.message });
     await this.damage.repair(async ({ directory, problem }) => {
-      this.options.logger.error({ table: this.name, directory, problem }, 'the files of a global table are damaged: it is read anew from its topic');
+      this.options.logger.error({ directory, problem }, 'the files of a global table are damaged: it is read anew from its topic');
       store?.state.condemn(problem);
       await this.close();
     });
@@ -297,7 +298,7 @@ export class GlobalTable implements StoreRows {
   private interrupt(): void {
     const { copying } = this;
     const ended = copying instanceof Restoration ? copying.suspend() : copying?.stop();
-    ended?.catch((error: unknown) => this.options.logger.warn({ table: this.name, err: messageOf(error) }, 'ending the copy of a global table failed'));
+    ended?.catch((error: unknown) => this.options.logger.warn({ err: messageOf(error) }, 'ending the copy of a global table failed'));
   }
 
   private patiently<T>(question: () => Promise<T>): Promise<T> {

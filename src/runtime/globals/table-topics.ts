@@ -21,12 +21,12 @@ export async function countPartitions(definitions: Iterable<GlobalTableDefinitio
 }
 
 /** How long deletions stay in the topic. Warns of a topic whose broker removes values that the table goes on holding. */
-export async function deleteRetention({ name, topic }: GlobalTableDefinition, admin: TopicAdmin, logger: Logger): Promise<number> {
+export async function deleteRetention({ topic }: GlobalTableDefinition, admin: TopicAdmin, logger: Logger): Promise<number> {
   const config = (await configsOf([topic], admin))?.get(topic);
   const policy = config?.['cleanup.policy'];
   if (policy !== undefined && policy.trim() !== 'compact') {
     logger.warn(
-      { table: name, topic, policy },
+      { topic, policy },
       'the topic of a global table should have cleanup.policy=compact: what retention removes stays in the table until it is built anew',
     );
   }

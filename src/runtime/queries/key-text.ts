@@ -64,9 +64,11 @@ export function keyText(key: string, serde: Serde<unknown>): string {
   return PLAIN.has(serde.format) ? String(value) : JSON.stringify(jsonOf(value));
 }
 
-/** A key in an answer: JSON, where `keyText` is text. */
+/** A key in an answer: JSON, where `keyText` is text. Of doubles what JSON would lose is text: NaN, the infinities, and −0, whose bytes are not those of 0. */
 export function keyJson(key: string, serde: Serde<unknown>): unknown {
-  return serde.format === 'bytes' ? keyText(key, serde) : jsonOf(serde.deserialize(bytesOfLatin1(key)));
+  if (serde.format === 'bytes') return keyText(key, serde);
+  const value = serde.deserialize(bytesOfLatin1(key));
+  return serde.format === 'double' && Object.is(value, -0) ? '-0' : jsonOf(value);
 }
 
 /**

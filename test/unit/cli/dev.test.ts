@@ -82,6 +82,18 @@ describe('dev --once', () => {
     expect(stdout).toBe('out  k → a7\n');
   });
 
+  test.each<[at: unknown, said: string]>([
+    ['2024-01-01T10:00:00', 'at is "2024-01-01T10:00:00", which is not an instant: ISO 8601 with a zone, or epoch milliseconds'],
+    ['2024-02-30T10:00:00Z', 'at is "2024-02-30T10:00:00Z", which is not an instant'],
+    [null, 'at is null, which is not an instant'],
+    [-1, 'at is before 1970'],
+  ])('refuses data at %j', async (at, said) => {
+    const scratch = new Scratch();
+    const data = scratch.file('at.jsonl', JSON.stringify({ value: 7, at }));
+    const { code, stderr } = await runCaptured(['dev', '--once', scratch.file('p.yaml', marking('a')), '--data', `in=${data}`]);
+    expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining(`error data/line: ${data}:1: ${said}`) });
+  });
+
   test('refuses data for a topic that the pipeline does not read', async () => {
     const file = new Scratch().file('p.yaml', marking('a').replace('from: in', 'from: orders').replace('in: [', 'orders: ['));
     const { code, stderr } = await runCaptured(['dev', '--once', file, '--data', 'ordres=nowhere.jsonl']);

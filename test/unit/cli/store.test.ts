@@ -47,6 +47,13 @@ describe('store verify', () => {
     expect(await lines(join(state, 'app/counts/2/db'))).toBe(1);
   });
 
+  test('asks no broker, so the file need not find any in the environment', async () => {
+    const state = stateDir();
+    const file = join(state, 'pipeline.yaml');
+    writeFileSync(file, PIPELINE.replace('localhost:9092', '${KAFKA_BROKERS}'));
+    expect(await runCaptured(['store', 'verify', file, '--state-dir', state])).toMatchObject({ code: 0, stderr: '' });
+  });
+
   test('names file and byte of every damage, and ends with 1', async () => {
     const state = stateDir();
     const database = join(state, 'app/counts/2/db');

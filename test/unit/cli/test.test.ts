@@ -25,6 +25,14 @@ describe('kstreamd test', () => {
     expect(await runCaptured(['test', good])).toEqual({ code: 0, stderr: '', stdout: 'good\nok    passes\nok    passes too\n2 passed, 0 failed\n' });
   });
 
+  test('shows names without what a terminal would take for a command', async () => {
+    const odd = GOOD.replace('passes', '"a\\nb\\e[31m"');
+    const { stdout } = await runCaptured(['test', file('odd', odd)]);
+    expect(stdout).toBe('odd\nok    a�b�[31m\n1 passed, 0 failed\n');
+    const { stderr } = await runCaptured(['test', file('odd', odd), '--name', 'none']);
+    expect(stderr).toContain('there are: a�b�[31m\n');
+  });
+
   test('ends with 1 when one fails, and runs the others', async () => {
     const bad = file('bad', BAD, GOOD);
     const { code, stdout } = await runCaptured(['test', bad, file('good', GOOD)]);

@@ -14,6 +14,12 @@ const rows: readonly (readonly [name: string, file: string, ...said: string[]])[
   ['tab indentation', 'name: app\nsteps:\n\t- count\n', '3:1: error yaml/tab: a tab cannot indent YAML\n  fix: indent with spaces'],
   ['a tab after spaces', 'name: app\nkafka:\n  \tbrokers: h:1\n', '3:3: error yaml/tab: a tab cannot indent YAML\n  fix: indent with spaces'],
   ['a duplicate key', `${HEAD}name: again\n`, '5:1: error yaml/duplicate-key: "name" stands twice in this map'],
+  ['lists in lists', `name: a\nx-deep: ${'['.repeat(3000)}\n`, '2:209: error yaml/depth: lists and maps are nested more than 200 deep here'],
+  [
+    'lists in lists, one line each',
+    `x-a:\n${Array.from({ length: 300 }, (_, i) => `${' '.repeat(i)}-\n`).join('')}`,
+    '202:201: error yaml/depth: lists and maps are nested more than 200 deep here',
+  ],
   ['an unclosed quote', 'name: "app\nkafka: h:1\n', '3:1: error yaml/syntax: missing closing "quote'],
   ['the wrong type', `${HEAD}batch: { maxRecords: many }\n`, '5:22: error schema/type: maxRecords must be a whole number, not text'],
   ['a map where text belongs', 'name: { a: 1 }\nkafka: h:1\nfrom: a\nto: b\n', '1:7: error schema/type: name must be text, not a map'],
@@ -253,8 +259,14 @@ const rows: readonly (readonly [name: string, file: string, ...said: string[]])[
     '7:79: error schema/range: at is before 1970, so the timestamp would be negative, which no record may have',
   ],
   [
+    'a test that expects nothing',
+    `${HEAD}tests:\n  - name: t\n    send: { orders: [1] }\n  - { name: u, send: { orders: [1] }, expect: {}, expectStores: {} }\n  - { name: v, send: {}, expect: { out: [] } }\n`,
+    '6:5: warning tests/expects-nothing: this test expects nothing, so it passes whatever comes out\n  fix: add expect, expectStores or expectError',
+    '8:5: warning tests/expects-nothing: this test expects nothing, so it passes whatever comes out\n  fix: add expect, expectStores or expectError',
+  ],
+  [
     'a test record before 1970 for an input that skips those',
-    'name: a\nkafka: h:1\nfrom: { topic: a, timestamp: skip-invalid }\nto: b\ntests:\n  - name: t\n    send: { a: [ { value: 1, at: -1 } ] }\n',
+    'name: a\nkafka: h:1\nfrom: { topic: a, timestamp: skip-invalid }\nto: b\ntests:\n  - name: t\n    send: { a: [ { value: 1, at: -1 } ] }\n    expect: { b: [] }\n',
   ],
 ];
 

@@ -50,7 +50,7 @@ const rows: readonly (readonly [name: string, file: string, ...said: string[]])[
   [
     'an unset variable',
     'name: app\nkafka: ${KAFKA_BROKERS_X}\nfrom: a\nto: b\n',
-    '2:8: error env/unset: environment variable KAFKA_BROKERS_X is not set and has no default',
+    '2:8: error env/unset: environment variable KAFKA_BROKERS_X is not set and has no default\n  fix: set KAFKA_BROKERS_X, or give a default: ${KAFKA_BROKERS_X:…}',
   ],
   [
     'a setting under a step without a colon',
@@ -164,7 +164,7 @@ const rows: readonly (readonly [name: string, file: string, ...said: string[]])[
   ],
   [
     'warning: test keys of another type',
-    `${HEAD}tests:\n  - name: t\n    send: { orders: [ { key: 5, value: 1 } ] }\n`,
+    `${HEAD}tests:\n  - name: t\n    send: { orders: [ { key: 5, value: 1 } ] }\n    expect: { out: [1] }\n`,
     "7:30: warning tests/key-type: the key is a number, and the topic's key format is string",
   ],
 ];

@@ -295,6 +295,11 @@ describe('R3: records', () => {
     expect(record.withKey('j').value).toBe(record.value);
   });
 
+  test.each([{ a: 1 }, null, 'a', [null], [{ a: 1 }], [{ key: 'a' }], [{ key: 'a', value: 'text' }], [['a', null]]])('the headers %j throw', (headers) => {
+    const says = 'headers must be an array of { key, value }, where key is a string and value a Buffer or null';
+    expect(() => record.withHeaders(headers as never)).toThrow(new TypeError(says));
+  });
+
   test.each([-1, Number.NaN])('the timestamp %d throws', (timestamp) => {
     expect(() => record.withTimestamp(timestamp)).toThrow(RangeError);
     expect(() => StreamRecord.of({ key: 'k', value: 1, timestamp })).toThrow(RangeError);

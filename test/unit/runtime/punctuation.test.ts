@@ -199,6 +199,23 @@ describe('P1: handles', () => {
   });
 });
 
+test.each<[args: unknown[], says: string]>([
+  [['5s', 'stream-time', () => {}], "a punctuation interval must be a number of milliseconds and at least 1 ms, got '5s'"],
+  [['1000', 'stream-time', () => {}], "got '1000'"],
+  [[Number.NaN, 'wall-clock', () => {}], 'got NaN'],
+  [[Number.POSITIVE_INFINITY, 'wall-clock', () => {}], 'got Infinity'],
+  [[1000, 'sometime', () => {}], "a punctuation type is 'stream-time' or 'wall-clock', got 'sometime'"],
+  [[1000, () => {}], "a punctuation type is 'stream-time' or 'wall-clock', got a function"],
+  [[1000, 'wall-clock'], 'the callback of a punctuation must be a function, got undefined'],
+  [[1000, 'stream-time', () => {}, { firstFire: 'now' }], "firstFire of a punctuation is 'aligned' or 'first-record', got 'now'"],
+])('P1: context.schedule with %j says what was expected', async (args, says) => {
+  const step = each(
+    () => {},
+    (context) => void (context.schedule as (...given: unknown[]) => void)(...args),
+  );
+  await expect(new Flow().source('in').step('step', ['in'], step).open()).rejects.toThrow(says);
+});
+
 describe('P4: in a callback', () => {
   test('there is no input record: topic null, partition and offset −1, headers fresh; what it forwards goes through the steps below', async () => {
     const seen: unknown[] = [];

@@ -124,7 +124,7 @@ tests:
       '16:31: error tests/format: the key "5" in "timed" is not string: expected a string, got the number 5',
     ],
   ])('%s is found by check', async (_name, entries, said) => {
-    const lines = await saidOf(`${STORES}tests:\n  - name: t\n    send: {}\n    stores: { ${entries} }\n`);
+    const lines = await saidOf(`${STORES}tests:\n  - name: t\n    send: {}\n    stores: { ${entries} }\n    expectError: none\n`);
     expect(lines).toHaveLength(1);
     expect(lines[0]).toContain(`p.yaml:${said}`);
     expect(lines[0]).toMatch(/\n {2}fix: write a (?:key|value) that the format can hold, or change "(?:key|value)" of stores\.\w+$/);

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Logger } from '../../../../src/core/logger.js';
 import type { KeyValueStore } from '../../../../src/core/store.js';
 import type { GroupMember, TopicAdmin, Transport } from '../../../../src/core/transport.js';
 import { OpenTransaction } from '../../../../src/testing/memory-transactions.js';
@@ -23,6 +24,34 @@ async function collected<T>(entries: AsyncIterable<T>): Promise<T[]> {
   for await (const entry of entries) all.push(entry);
   return all;
 }
+
+test('each line of the log names its table, once', async () => {
+  const lines: { message: string; names: string[] }[] = [];
+  const logging = (above: object): Logger => {
+    const line = (fields: object, message: string): void =>
+      void lines.push({ message, names: [above, fields].flatMap((some) => ('table' in some ? [String(some.table)] : [])) });
+    return { debug: line, info: line, warn: line, error: line, child: (fields) => logging({ ...above, ...fields }) };
+  };
+  bench.broker.createTopic('deleting', 1, { 'cleanup.policy': 'delete' });
+  const flow = enriched({ tables: { [TABLE]: TOPIC, other: 'deleting' } });
+  const first = bench.startOn(flow, { logger: logging({}) });
+  await bench.ask('a');
+  await first.stop();
+  bench.broker.deleteTopic(TOPIC);
+  bench.broker.createTopic(TOPIC, 2, { 'cleanup.policy': 'compact' });
+  const second = bench.startOn(enriched({ tables: { [TABLE]: TOPIC, other: 'deleting' } }), { logger: logging({}) });
+  await bench.until(() => lines.some(({ message }) => message.includes('the local copy')));
+  await second.stop();
+  const ofTables = lines.filter(({ message }) => message.includes('global table'));
+  expect(new Set(ofTables.map(({ message }) => message.replace(/:.*/, '')))).toEqual(
+    new Set([
+      'global table complete',
+      'the topic of a global table should have cleanup.policy=compact',
+      'the local copy of the global table is built anew from its topic',
+    ]),
+  );
+  expect(ofTables.filter(({ names }) => names.length !== 1)).toEqual([]);
+});
 
 describe.each(['leveldb', 'memory'])('S6: a global table on %s', (engine) => {
   test('is read to the ends of all partitions before the first record is processed', async () => {

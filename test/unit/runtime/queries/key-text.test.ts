@@ -55,6 +55,13 @@ describe('a key', () => {
   });
 });
 
+test.each([-0, 0, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 1.5])('the double %s in a JSON answer is the key to ask for', (value) => {
+  const serde = format('double');
+  const stored = latin1Of(serde.serialize(value));
+  const [shown] = JSON.parse(JSON.stringify([keyJson(stored, serde)]));
+  expect(parseKey(String(shown), serde)).toBe(stored);
+});
+
 test('values are JSON without loss that nobody sees', () => {
   expect(
     jsonOf({
