@@ -5,17 +5,17 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { HeadObjectCommand, ListMultipartUploadsCommand, S3Client } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { missingForS3 } from '../../scripts/s3-install.mjs';
-import { S3Server } from '../../scripts/s3-server.mjs';
+import type { S3Server } from '../../scripts/s3-server.mjs';
 import { S3Snapshots } from '../../src/snapshots/s3-snapshots.js';
+import { s3OfFile } from './s3-of-file.js';
 import { age, forged, PART, SnapshotBucket, sumOf } from './snapshot-bucket.js';
 
 const HOURS = 3600;
-const missing = await missingForS3();
-if (missing !== undefined) console.log(`tests of what lies in a bucket are skipped: ${missing}`);
+const server = await s3OfFile('what lies in a bucket');
+/** What follows is skipped without it. */
+const s3 = server as S3Server;
 const DIST = path.resolve(import.meta.dirname, '../../dist/snapshots/s3-snapshots.js');
 
-let s3: S3Server;
 let client: S3Client;
 
 /** Keys of uploads in parts that have not come to an end. */
@@ -24,17 +24,13 @@ async function uploads({ name }: SnapshotBucket): Promise<string[]> {
   return Uploads.map(({ Key }) => String(Key));
 }
 
-describe.skipIf(missing !== undefined)('S13: what lies in a bucket', { timeout: 60_000 }, () => {
+describe.skipIf(server === undefined)('S13: what lies in a bucket', { timeout: 60_000 }, () => {
   beforeAll(async () => {
-    s3 = await S3Server.start();
     Object.assign(process.env, s3.login);
     client = new S3Client({ endpoint: s3.endpoint, region: 'us-east-1', forcePathStyle: true });
   });
 
-  afterAll(async () => {
-    client?.destroy();
-    await s3?.remove();
-  });
+  afterAll(() => client?.destroy());
 
   it('a file larger than a part goes in parts, and is the same bytes there and when it comes back', async () => {
     const bucket = await SnapshotBucket.make(s3);

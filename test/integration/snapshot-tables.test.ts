@@ -1,11 +1,11 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { missingForS3 } from '../../scripts/s3-install.mjs';
-import { S3Server } from '../../scripts/s3-server.mjs';
+import { beforeAll, describe, expect, inject, it } from 'vitest';
+import type { S3Server } from '../../scripts/s3-server.mjs';
 import { runCaptured } from '../unit/cli/run-captured.js';
 import { DaemonProcess, type LogLine } from './daemon-process.js';
 import { KafkaData } from './kafka-data.js';
+import { s3OfFile } from './s3-of-file.js';
 import { Scratch, unique } from './scratch.js';
 
 /** Fewer are read from the topic, whatever there is of snapshots. */
@@ -13,11 +13,10 @@ const CUSTOMERS = 11_000;
 /** The stock client cannot ask for those of a topic, so the usual seven days stand. */
 const KNOWS_SETTINGS = process.env.KSTREAMD_TRANSPORT !== 'stock';
 const brokers = inject('brokers');
-const missing = await missingForS3();
-if (missing !== undefined) console.log(`tests of snapshots of tables are skipped: ${missing}`);
-
-let kafka: KafkaData;
-let s3: S3Server;
+const kafka = await KafkaData.ofFile(brokers);
+const server = await s3OfFile('snapshots of tables');
+/** What follows is skipped without it. */
+const s3 = server as S3Server;
 
 /** Orders joined with a partitioned table of customers and a global one of regions, and counted; with snapshots in a bucket. */
 class Shop {
@@ -113,15 +112,9 @@ const refusals = (daemon: DaemonProcess): string[] => of(daemon, 'a snapshot can
 /** Records of the table that were read before it was ready, as of a changelog. */
 const restored = async (daemon: DaemonProcess): Promise<number> => (await daemon.metric('restore_records_total', { store: 'customers' })) ?? 0;
 
-describe.skipIf(missing !== undefined)('S13: snapshots of tables', { timeout: 240_000 }, () => {
+describe.skipIf(server === undefined)('S13: snapshots of tables', { timeout: 240_000 }, () => {
   beforeAll(async () => {
-    [kafka, s3] = await Promise.all([KafkaData.connect(brokers), S3Server.start()]);
     Object.assign(process.env, s3.login);
-  });
-
-  afterAll(async () => {
-    await kafka?.close();
-    await s3?.remove();
   });
 
   it('a table comes back from a snapshot and what its topic has since, a global one from its topic', async () => {

@@ -1,16 +1,15 @@
 import { readFileSync, rmSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { missingForS3 } from '../../scripts/s3-install.mjs';
-import { S3Server } from '../../scripts/s3-server.mjs';
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { S3Server } from '../../scripts/s3-server.mjs';
 import type { CheckpointFile } from '../../src/core/store.js';
 import { type Captured, runCaptured } from '../unit/cli/run-captured.js';
+import { s3OfFile } from './s3-of-file.js';
 import { forged, PIPELINE, SnapshotBucket } from './snapshot-bucket.js';
 
-const missing = await missingForS3();
-if (missing !== undefined) console.log(`tests of kstreamd snapshots are skipped: ${missing}`);
-
-let s3: S3Server;
+const server = await s3OfFile('kstreamd snapshots');
+/** What follows is skipped without it. */
+const s3 = server as S3Server;
 
 /** `kstreamd snapshots …` on a bucket; what is given after `--` comes last, and so counts. */
 async function snapshots(bucket: SnapshotBucket, args: readonly string[], last: readonly string[] = []): Promise<Captured> {
@@ -28,13 +27,10 @@ function damage(object: string): void {
 const at = (bucket: SnapshotBucket, file: string): string => `s3://${bucket.name}/${path.relative(bucket.directory, file)}`;
 const objectOf = (bucket: SnapshotBucket, file: CheckpointFile, partition = 0): string => at(bucket, bucket.object(file, partition));
 
-describe.skipIf(missing !== undefined)('kstreamd snapshots', { timeout: 60_000 }, () => {
+describe.skipIf(server === undefined)('kstreamd snapshots', { timeout: 60_000 }, () => {
   beforeAll(async () => {
-    s3 = await S3Server.start();
     Object.assign(process.env, s3.login);
   });
-
-  afterAll(() => s3?.remove());
 
   it('list shows each task with the newest first: time, size, files, changelog positions and who made it', async () => {
     const bucket = await SnapshotBucket.make(s3);

@@ -2,13 +2,13 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { missingForS3 } from '../../scripts/s3-install.mjs';
-import { S3Server } from '../../scripts/s3-server.mjs';
+import { describe, expect, inject, it } from 'vitest';
+import type { S3Server } from '../../scripts/s3-server.mjs';
 import { CountedInput } from './counting.js';
 import { DaemonProcess, type LogLine } from './daemon-process.js';
 import { committedCounts, countingUnder, type Guarantee } from './exactly-once-tools.js';
 import { KafkaData } from './kafka-data.js';
+import { s3OfFile } from './s3-of-file.js';
 import { Scratch, unique } from './scratch.js';
 
 const GUARANTEES: [Guarantee][] = process.env.KSTREAMD_LONG_TESTS === '1' ? [['exactly-once'], ['at-least-once']] : [['exactly-once']];
@@ -17,11 +17,10 @@ const RECORDS = 60_000;
 /** A commit writes each key once to the changelog: in small batches the changelog has nearly as many records as the input, however busy the machine is. */
 const SMALL_BATCHES = 'batch: { maxRecords: 1000 }\n';
 const brokers = inject('brokers');
-const missing = await missingForS3();
-if (missing !== undefined) console.log(`tests of snapshots are skipped: ${missing}`);
-
-let kafka: KafkaData;
-let s3: S3Server;
+const kafka = await KafkaData.ofFile(brokers);
+const server = await s3OfFile('snapshots');
+/** What follows is skipped without it. */
+const s3 = server as S3Server;
 
 /** A pipeline that counts, its topics, and a bucket of its own. */
 class Counting {
@@ -106,16 +105,7 @@ const FROM_SNAPSHOT = 'state restored from a snapshot';
 const REFUSED = 'a snapshot cannot be used';
 const replayed = (daemon: DaemonProcess): number => of(daemon, 'stores restored').reduce((sum, { records }) => sum + Number(records), 0);
 
-describe.skipIf(missing !== undefined)('S13: snapshots in a bucket', { timeout: 240_000 }, () => {
-  beforeAll(async () => {
-    [kafka, s3] = await Promise.all([KafkaData.connect(brokers), S3Server.start()]);
-  });
-
-  afterAll(async () => {
-    await kafka?.close();
-    await s3?.remove();
-  });
-
+describe.skipIf(server === undefined)('S13: snapshots in a bucket', { timeout: 240_000 }, () => {
   it.each<[Guarantee]>(GUARANTEES)('%s: lost state comes back from the last one, and only what followed is read again', async (guarantee) => {
     const app = await Counting.make(guarantee);
     const first = await app.start();
