@@ -5,6 +5,7 @@ import type { Pipeline } from '../pipeline/model.js';
 import type { Catalog } from '../snapshots/catalog.js';
 import { addDaemonFlags, daemonOptionsOf } from './daemon-flags.js';
 import { loadApplications, withoutBrokers } from './load-applications.js';
+import { addOutput, checkOutput } from './output-option.js';
 import { addPipelineFiles, applicationsOf } from './pipeline-files.js';
 import { EXIT, Exit, type Shell } from './shell.js';
 import { snapshotRow, snapshotsTable, type TaskInBucket } from './snapshots-table.js';
@@ -51,7 +52,7 @@ export function addSnapshots(program: Command, shell: Shell): void {
 }
 
 function addFlags(command: Command): void {
-  addPipelineFiles(command).option('--output <FORMAT>', 'table or json', 'table');
+  addOutput(addPipelineFiles(command));
   addDaemonFlags(command, ['snapshots', 'snapshotEndpoint', 'snapshotRegion', 'snapshotPathStyle']);
 }
 
@@ -63,7 +64,7 @@ async function look<T>(
   shell: Shell,
   work: (catalog: Catalog, tasks: TaskInBucket[]) => Promise<T>,
 ): Promise<T> {
-  if (output !== 'table' && output !== 'json') throw new ConfigError('option/invalid', `--output: "${output}" is neither table nor json`);
+  checkOutput(output);
   const { snapshots: place } = daemonOptionsOf(command, shell);
   const applications = applicationsOf(files, file);
   if (place === undefined) {

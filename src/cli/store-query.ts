@@ -3,6 +3,7 @@ import { ConfigError } from '../core/errors.js';
 import { parseDuration } from '../pipeline/quantities.js';
 import { DaemonClient } from './daemon-client.js';
 import { entriesTable, storesTable } from './entries-table.js';
+import { addOutput, checkOutput } from './output-option.js';
 import type { Shell } from './shell.js';
 
 /** Names of the options behind the `?`, by the flags that give them. */
@@ -57,20 +58,20 @@ function addFlags(command: Command, flags: readonly QueryFlag[]): Command {
     const [flag, description] = QUERY_FLAGS[name];
     command.option(flag, description);
   }
-  return command
+  command
     .option('--application <NAME>', 'whose store, where several applications have one of this name')
     .option('--url <URL>', 'the daemon’s HTTP server', 'http://127.0.0.1:8080')
     .option('--token-file <FILE>', 'file with its token, for a daemon on another machine')
     .option('--ca-file <FILE>', 'PEM file with the certificates by which it is known, where the system does not know it')
-    .option('--timeout <DURATION>', 'how long it may take to answer', '10s')
-    .option('--output <FORMAT>', 'table or json', 'table');
+    .option('--timeout <DURATION>', 'how long it may take to answer', '10s');
+  return addOutput(command);
 }
 
 function clientOf({ url, tokenFile, caFile, timeout, output }: Given): DaemonClient {
   const timeoutMs = parseDuration(String(timeout));
   if (timeoutMs === undefined)
     throw new ConfigError('option/invalid', `--timeout: "${timeout}" is not a duration`, { fix: 'write one integer and one unit, such as 3s' });
-  if (output !== 'table' && output !== 'json') throw new ConfigError('option/invalid', `--output: "${output}" is neither table nor json`);
+  checkOutput(String(output));
   return new DaemonClient({ url: String(url), tokenFile: tokenFile as string | undefined, caFile: caFile as string | undefined, timeoutMs });
 }
 

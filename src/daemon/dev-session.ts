@@ -12,6 +12,7 @@ import type { Serde } from '../core/serde.js';
 import type { Transport } from '../core/transport.js';
 import { MockCluster } from '../kafka/mock-cluster.js';
 import { compile } from '../pipeline/compile.js';
+import { keyFor } from '../pipeline/entry-bytes.js';
 import type { Pipeline, StoreEntries, TestRecord } from '../pipeline/model.js';
 import { SerdeSet } from '../serdes/serde-set.js';
 import { MemoryRegistry } from '../testing/memory-registry.js';
@@ -48,10 +49,10 @@ function samplesOfTable({ tables }: Pipeline, { store, entries }: StoreEntries):
   const table = tables.find(({ name }) => name === store);
   if (table === undefined) return [];
   const { topic, key: format } = table.input;
-  return entries.map(({ key, keyText, value, at, partition, position }) => ({
+  return entries.map(({ value, at, partition, position, ...entry }) => ({
     topic,
     record: {
-      key: format === 'string' ? (keyText ?? key) : key,
+      key: keyFor(format, entry),
       value,
       ...(at !== undefined && { at }),
       ...(partition !== undefined && { partition }),

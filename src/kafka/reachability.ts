@@ -26,14 +26,12 @@ export class Reachability {
   }
 
   private async probe(client: StockClient): Promise<void> {
-    let told = false;
     while (!(await answers(client))) {
-      if (!told) this.tell(false);
-      told = true;
+      if (this.told) this.tell(false);
       await delay(PROBE_EVERY_MS, undefined, { ref: false });
     }
     this.probing = false;
-    if (told) this.tell(true);
+    if (!this.told) this.tell(true);
   }
 
   private tell(reachable: boolean): void {

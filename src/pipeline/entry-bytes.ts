@@ -8,9 +8,16 @@ export interface Written {
   readonly bytes: Buffer;
 }
 
-/** The key as its format has it: text where that is what the format writes, else as YAML types it. Throws a TypeError. */
-export function writeKey({ key, keyText }: Pick<StoreEntry, 'key' | 'keyText'>, serde: Serde<unknown>): Written {
-  return write(keyText !== undefined && serde.format === 'string' ? keyText : key, serde);
+type Keyed = Pick<StoreEntry, 'key' | 'keyText'>;
+
+/** The key as a format has it: text where that is what the format writes, else as YAML types it. */
+export function keyFor(format: string, { key, keyText }: Keyed): unknown {
+  return format === 'string' ? (keyText ?? key) : key;
+}
+
+/** Throws a TypeError that says what the format wants. */
+export function writeKey(entry: Keyed, serde: Serde<unknown>): Written {
+  return write(keyFor(serde.format, entry), serde);
 }
 
 /** Throws a TypeError that says what the format wants. */

@@ -34,6 +34,11 @@ export function allSteps(steps: readonly Step[]): Step[] {
   return steps.flatMap((step) => [step, ...(step.arms ?? []).flatMap((arm) => allSteps(arm.steps))]);
 }
 
+/** Every step of some flows, with the name that its state and topics have: `<flow>-<id>`. */
+export function namedSteps(flows: readonly Flow[]): { readonly step: Step; readonly longName: string }[] {
+  return flows.flatMap(({ name, steps }) => allSteps(steps).map((step) => ({ step, longName: `${name}-${step.id}` })));
+}
+
 /** Every output of a flow, those of arms included. */
 export function allOutputs(flow: Flow): Output[] {
   const arms = allSteps(flow.steps).flatMap((step): readonly Arm[] => step.arms ?? []);

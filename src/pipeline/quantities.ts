@@ -27,6 +27,11 @@ export function parseInstant(text: string): number | undefined {
   return Number.isNaN(instant) ? undefined : instant;
 }
 
+/** As a file would say it; milliseconds where they are beyond all dates. */
+export function formatInstant(time: number): string {
+  return Math.abs(time) <= 8.64e15 ? new Date(time).toISOString().replace('.000Z', 'Z') : String(time);
+}
+
 /** Whether a time that begins with year, month and day has a day of the calendar: Date.parse takes the 30th of February for a day of March. */
 export function isDay(text: string): boolean {
   const [, year, month, day] = /^([+-]?\d+)-(\d\d)-(\d\d)/.exec(text)?.map(Number) ?? [];

@@ -3,9 +3,10 @@ import type { Position } from '../core/expression.js';
 import type { StoreType } from '../core/store.js';
 import type { Declarations } from './declarations.js';
 import type { Fields } from './fields.js';
-import { allSteps } from './flow-checks.js';
+import { namedSteps } from './flow-checks.js';
 import { TEST_ENTRY_KEYS } from './keys.js';
 import type { EntryWindow, Flow, StoreEntries, StoreEntry } from './model.js';
+import { formatInstant } from './quantities.js';
 import type { Reader } from './reader.js';
 import { storesOf } from './step-stores.js';
 import { readTime, readWindow } from './test-records.js';
@@ -27,8 +28,7 @@ type EntryFields = Fields<keyof typeof TEST_ENTRY_KEYS>;
 
 /** Every store and table of the pipeline, those that steps bring along included. */
 export function testStores(flows: readonly Flow[], { stores, tables }: Declarations): ReadonlyMap<string, TestStore> {
-  const steps = flows.flatMap(({ name, steps: list }) => allSteps(list).map((step) => ({ step, id: `${name}-${step.id}` })));
-  const implied = steps.flatMap(({ step, id }) => storesOf(step, id, () => 'string').implied);
+  const implied = namedSteps(flows).flatMap(({ step, longName }) => storesOf(step, longName, () => 'string').implied);
   const known = new Map<string, TestStore>();
   for (const { name, type, ttlMs, windowSizeMs } of [...implied, ...stores.values()])
     known.set(name, { kind: 'store', type, ttl: ttlMs !== undefined, windowSizeMs });
@@ -140,7 +140,7 @@ class EntriesReader {
     const position = fields.keyPosition('window');
     if (type === 'session' && end === undefined) return this.report(position, 'a session needs its "end"', this.form(''));
     if (type === 'window' && windowSizeMs !== undefined && end !== undefined && end !== start + windowSizeMs) {
-      const ends = new Date(start + windowSizeMs).toISOString().replace('.000Z', 'Z');
+      const ends = formatInstant(start + windowSizeMs);
       return this.report(position, `the windows of "${this.name}" are ${windowSizeMs} ms long, and this one is ${end - start} ms`, `end: ${ends}, or no end`);
     }
     return window;

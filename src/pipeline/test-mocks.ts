@@ -4,20 +4,14 @@ import type { Expression } from '../core/expression.js';
 import type { ProcessorDefinition } from '../core/processor.js';
 import { recordFrom } from '../processors/map.js';
 import type { Declarations } from './declarations.js';
-import { allSteps } from './flow-checks.js';
+import { namedSteps } from './flow-checks.js';
 import type { Flow, Pipeline, Step, TestMock } from './model.js';
 import { positionOf, type ScalarNode, type TreeNode } from './tree.js';
-
-interface NamedStep {
-  readonly step: Step;
-  /** `<flow>-<id>`, as its state and topics are named. */
-  readonly longName: string;
-}
 
 /** `mock:` of a test: expressions by the names of plugins' steps. */
 export function readMocks(node: TreeNode | undefined, flows: readonly Flow[], { reader, expressions }: Declarations): TestMock[] {
   const map = reader.map(node, 'mock');
-  const steps = flows.flatMap(({ name, steps: list }) => allSteps(list).map((step) => ({ step, longName: `${name}-${step.id}` })));
+  const steps = namedSteps(flows);
   const mocks: TestMock[] = [];
   for (const [name, { key, value }] of map?.entries ?? []) {
     if (name.startsWith('x-')) continue;
@@ -29,7 +23,7 @@ export function readMocks(node: TreeNode | undefined, flows: readonly Flow[], { 
   return mocks;
 }
 
-function stepNamed(name: string, key: ScalarNode, steps: readonly NamedStep[], { reader }: Pick<Declarations, 'reader'>): Step | undefined {
+function stepNamed(name: string, key: ScalarNode, steps: ReturnType<typeof namedSteps>, { reader }: Pick<Declarations, 'reader'>): Step | undefined {
   const { diagnostics } = reader;
   const position = positionOf(key);
   const found = steps.filter(({ step, longName }) => step.id === name || longName === name);

@@ -38,6 +38,11 @@ export class Bucket {
 
   constructor(private readonly options: BucketOptions) {}
 
+  /** For people: `s3://bucket/key`. */
+  nameOf(key: string): string {
+    return `s3://${this.options.bucket}${key === '' ? '' : `/${key}`}`;
+  }
+
   /** The objects whose keys begin so, by key, and no more pages of them than `most` objects take. */
   async *list(prefix: string, signal: AbortSignal, most = Number.POSITIVE_INFINITY): AsyncGenerator<ListedObject> {
     let token: string | undefined;

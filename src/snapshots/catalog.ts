@@ -16,8 +16,9 @@ export interface CatalogOptions extends BucketOptions {
 
 /** One snapshot in a bucket, with what is wrong as far as its manifest and the list of objects tell. */
 export interface CataloguedSnapshot {
-  /** Where its manifest lies: `s3://…`. */
+  /** Where its manifest lies: `s3://…`, and in its bucket. */
   readonly name: string;
+  readonly key: string;
   /** By the server's clock, in epoch milliseconds. */
   readonly stored: number;
   /** What the keys of its files begin with. */
@@ -47,7 +48,7 @@ export class Catalog {
 
   constructor(private readonly options: CatalogOptions) {
     this.bucket = new Bucket(options);
-    this.name = this.nameOf(options.prefix);
+    this.name = this.bucket.nameOf(options.prefix);
   }
 
   /** By folder and partition. What is deleted while it is read is left out. */
@@ -88,12 +89,12 @@ export class Catalog {
     if (manifest === undefined) return snapshot.faults;
     const known = new Set(snapshot.faults.map(({ object }) => object));
     const faults = [...snapshot.faults];
-    const others = manifest.files.filter(({ sha256 }) => !known.has(this.nameOf(files + sha256)));
+    const others = manifest.files.filter(({ sha256 }) => !known.has(this.bucket.nameOf(files + sha256)));
     await sideBySide(others, DOWNLOADS, async (file) => {
       const fault = await this.check(files + file.sha256, file, signal, onBytes);
       if (fault) faults.push(fault);
     });
-    if (faults.length > 0 && (await readManifest(this.bucket, this.keyOf(snapshot.name), signal)) === 'gone') return undefined;
+    if (faults.length > 0 && (await readManifest(this.bucket, snapshot.key, signal)) === 'gone') return undefined;
     return faults;
   }
 
@@ -109,18 +110,18 @@ export class Catalog {
   ): Promise<CataloguedSnapshot | undefined> {
     const bytes = await readManifest(this.bucket, key, signal);
     if (bytes === 'gone') return undefined;
-    const name = this.nameOf(key);
+    const name = this.bucket.nameOf(key);
     const manifest = bytes === 'too large' ? 'its manifest is too large' : parseManifest(bytes);
     const faults = faultsOfManifest(manifest, task, name);
     const { files } = layoutFor(this.options.prefix, task);
-    if (typeof manifest === 'string') return { name, stored: modified, files, manifest: undefined, faults };
+    if (typeof manifest === 'string') return { name, key, stored: modified, files, manifest: undefined, faults };
     for (const file of manifest.files) {
       const size = sizes.get(files + file.sha256);
       if (size === file.size) continue;
       const what = size === undefined ? 'is missing' : `has ${size} bytes instead of ${file.size}`;
-      faults.push(faultOfObject(this.nameOf(files + file.sha256), `its file ${file.name} ${what}`, size !== undefined));
+      faults.push(faultOfObject(this.bucket.nameOf(files + file.sha256), `its file ${file.name} ${what}`, size !== undefined));
     }
-    return { name, stored: modified, files, manifest, faults };
+    return { name, key, stored: modified, files, manifest, faults };
   }
 
   private check(key: string, file: ManifestFile, signal: AbortSignal, onBytes?: (bytes: number) => void): Promise<SnapshotFault | undefined> {
@@ -145,15 +146,7 @@ export class Catalog {
       return undefined;
     } catch (error) {
       if (!(error instanceof SnapshotError && error.code === 'snapshot/damaged')) throw error;
-      return faultOfObject(this.nameOf(key), error.message, true);
+      return faultOfObject(this.bucket.nameOf(key), error.message, true);
     }
-  }
-
-  private nameOf(key: string): string {
-    return `s3://${this.options.bucket}${key === '' ? '' : `/${key}`}`;
-  }
-
-  private keyOf(name: string): string {
-    return name.slice(`s3://${this.options.bucket}/`.length);
   }
 }

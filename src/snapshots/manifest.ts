@@ -3,6 +3,7 @@ import type { SnapshotSubject } from '../core/snapshots.js';
 import type { StoredPosition } from '../core/store.js';
 
 const FORMAT = 1;
+const NEWER = 'a newer release wrote it';
 const FILE_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
 const SHA256 = /^[0-9a-f]{64}$/;
 
@@ -50,10 +51,15 @@ export function parseManifest(bytes: Buffer): Manifest | string {
   if (value === undefined) return 'its manifest is not JSON';
   const { checksum, ...manifest } = value;
   const { format } = manifest;
-  if (typeof format === 'number' && format > FORMAT) return `a newer release wrote it (format ${format})`;
+  if (typeof format === 'number' && format > FORMAT) return `${NEWER} (format ${format})`;
   if (checksum !== checksumOf(manifest)) return 'the checksum of its manifest does not hold';
   if (format !== FORMAT) return `no release writes its format (${String(JSON.stringify(format)).slice(0, 40)})`;
   return isManifest(manifest) ? manifest : 'its manifest lacks something';
+}
+
+/** Whether that is why `parseManifest` could not read it. */
+export function isOfNewerRelease(problem: string): boolean {
+  return problem.startsWith(NEWER);
 }
 
 /** The SHA-256 of each of its files; undefined for a manifest that cannot be read. */

@@ -43,7 +43,7 @@ export class S3Snapshots implements SnapshotStore {
 
   constructor(private readonly options: S3SnapshotsOptions) {
     this.bucket = new Bucket(options);
-    this.name = `s3://${options.bucket}${options.prefix === '' ? '' : `/${options.prefix}`}`;
+    this.name = this.bucket.nameOf(options.prefix);
   }
 
   /**
@@ -91,7 +91,7 @@ export class S3Snapshots implements SnapshotStore {
     for (const { key } of newestFirst(manifests)) {
       const bytes = await readManifest(this.bucket, key, signal);
       const manifest = typeof bytes === 'string' ? `its manifest is ${bytes}` : decodeManifest(bytes, subject);
-      const name = `s3://${this.options.bucket}/${key}`;
+      const name = this.bucket.nameOf(key);
       if (typeof manifest === 'string') yield { name, problem: manifest };
       else yield this.stored(name, layout, manifest);
     }

@@ -1,5 +1,5 @@
 import { partitionKey } from '../core/transport.js';
-import type { Manifest } from './manifest.js';
+import { isOfNewerRelease, type Manifest } from './manifest.js';
 
 /** Something wrong with a snapshot that lies in a bucket, and what to do about it. */
 export interface SnapshotFault {
@@ -20,7 +20,7 @@ export function faultsOfManifest(
   object: string,
 ): SnapshotFault[] {
   if (typeof manifest !== 'string') return problemsIn(manifest, task).map((problem) => ({ object, problem, fix: PASSED_OVER }));
-  const newer = manifest.startsWith('a newer release');
+  const newer = isOfNewerRelease(manifest);
   return [{ object, problem: manifest, fix: newer ? 'look at it with that release; this one passes it over, and keeps its files' : PASSED_OVER }];
 }
 

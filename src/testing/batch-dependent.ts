@@ -1,4 +1,4 @@
-import { allSteps } from '../pipeline/flow-checks.js';
+import { namedSteps } from '../pipeline/flow-checks.js';
 import type { Pipeline } from '../pipeline/model.js';
 import type { Topology } from '../topology/topology.js';
 
@@ -14,8 +14,8 @@ export function batchDependent(pipeline: Pipeline, topology: Topology): BatchDep
 }
 
 function batchSteps({ flows }: Pipeline): Set<string> {
-  const steps = flows.flatMap(({ name, steps: list }) => allSteps(list).map((step) => ({ name: `${name}-${step.id}`, step })));
-  return new Set(steps.filter(({ step }) => step.emit === 'batch' && step.definition.settings?.includes('emit')).map(({ name }) => name));
+  const steps = namedSteps(flows).filter(({ step }) => step.emit === 'batch' && step.definition.settings?.includes('emit'));
+  return new Set(steps.map(({ longName }) => longName));
 }
 
 class Spread {

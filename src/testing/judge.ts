@@ -1,6 +1,7 @@
 import { KstreamdError, messageOf } from '../core/errors.js';
 import type { Position } from '../core/expression.js';
 import type { PipelineTest, StoreEntry, TestRecord } from '../pipeline/model.js';
+import { formatInstant } from '../pipeline/quantities.js';
 import { type Difference, differenceOf, shownData } from './differences.js';
 import type { SentRecord } from './input-trace.js';
 import type { Observed, ShownRecord } from './test-run.js';
@@ -179,7 +180,7 @@ function entryFailure(store: string, entry: StoreEntry, { entries, error }: Obse
   const difference =
     differenceOf('value', entry.value, value, contains) ??
     (entry.at !== undefined && timed && entry.timed && timed.timestamp !== entry.at
-      ? { path: 'at', expected: instant(entry.at), got: instant(timed.timestamp) }
+      ? { path: 'at', expected: formatInstant(entry.at), got: formatInstant(timed.timestamp) }
       : undefined);
   if (difference === undefined) return undefined;
   const key = entry.keyText ?? shownData(entry.key);
@@ -193,24 +194,19 @@ function entryFailure(store: string, entry: StoreEntry, { entries, error }: Obse
 }
 
 function shownDifference({ path, expected, got }: Difference): string {
-  const shown = (one: unknown): string => (typeof one === 'number' && /^(?:at|window\.)/.test(path) ? instant(one) : shownData(one));
+  const shown = (one: unknown): string => (typeof one === 'number' && /^(?:at|window\.)/.test(path) ? formatInstant(one) : shownData(one));
   return expected === undefined ? `${path} is ${shown(got)}, which is not expected` : `${path} is ${shown(got)}, not ${shown(expected)}`;
 }
 
 function shownWanted({ key, value, raw, headers, at, partition, window }: TestRecord): string {
-  const said = { key, value, raw, headers, at: at === undefined ? undefined : instant(at), partition, window: shownWindow(window) };
+  const said = { key, value, raw, headers, at: at === undefined ? undefined : formatInstant(at), partition, window: shownWindow(window) };
   return shownData(said);
 }
 
 function shownRecord({ key, value, timestamp, window }: ShownRecord): string {
-  return shownData({ key, value, at: instant(timestamp), window: shownWindow(window) });
+  return shownData({ key, value, at: formatInstant(timestamp), window: shownWindow(window) });
 }
 
 function shownWindow(window: ShownRecord['window']): unknown {
-  return window && { start: instant(window.start), ...(window.end !== undefined && { end: instant(window.end) }) };
-}
-
-/** As a file would say it. */
-export function instant(time: number): string {
-  return Math.abs(time) <= 8.64e15 ? new Date(time).toISOString().replace('.000Z', 'Z') : String(time);
+  return window && { start: formatInstant(window.start), ...(window.end !== undefined && { end: formatInstant(window.end) }) };
 }

@@ -1,6 +1,7 @@
 import type { Position } from '../core/expression.js';
+import { formatInstant } from '../pipeline/quantities.js';
 import type { SentRecord } from './input-trace.js';
-import { instant, type TestFailure } from './judge.js';
+import type { TestFailure } from './judge.js';
 import type { TestOutcome } from './pipeline-tests.js';
 
 const MOST_BEHIND = 5;
@@ -32,7 +33,7 @@ function labelled(label: string, text: string): string[] {
 function shownInput({ topic, partition, offset, key, value, timestamp, position }: SentRecord): string {
   const shown = (bytes: Buffer | null): string => (bytes === null ? 'null' : cut(bytes.toString()));
   const place = position === undefined ? '' : ` (${placeOf(position)})`;
-  return `${topic}-${partition}@${offset} at ${instant(timestamp)}  ${shown(key)} → ${shown(value)}${place}`;
+  return `${topic}-${partition}@${offset} at ${formatInstant(timestamp)}  ${shown(key)} → ${shown(value)}${place}`;
 }
 
 /** On one line, without what a terminal would take for a command. */
