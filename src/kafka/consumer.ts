@@ -314,5 +314,6 @@ export class GroupConsumer implements GroupMember, PartitionReader {
     await this.loans.end();
     const done = promised<unknown>((callback) => this.consumer.disconnect(callback)).catch(() => undefined);
     if (!(await fulfilledWithin(DISCONNECT_TIMEOUT_MS, done))) this.logger.warn({}, 'the consumer did not close in time and is left behind');
+    this.rebalance.end();
   }
 }

@@ -15,6 +15,9 @@ interface Handling extends Event {
   outcome: 'open' | 'done' | { readonly error: unknown };
 }
 
+/** Between two tries to answer a client that is about to close. */
+const AGAIN_MS = 10;
+
 const nobody: GroupListener = { onAssigned: async () => {}, onRevoked: async () => {}, onLost: async () => {} };
 
 /**
@@ -26,6 +29,7 @@ export class Rebalance {
   private readonly events: Event[] = [];
   private handling: Handling | undefined;
   private closing = false;
+  private closed = false;
   private listener: GroupListener = nobody;
   /** How often the assignment was lost, as told to the listener. */
   losses = 0;
@@ -112,6 +116,11 @@ export class Rebalance {
     this.handling = undefined;
   }
 
+  /** The client has closed: nothing waits for an answer any more. */
+  end(): void {
+    this.closed = true;
+  }
+
   private pushRevoke(partitions: readonly TopicPartition[]): void {
     const lost = this.consumer.assignmentLost();
     if (lost) this.losses++;
@@ -135,13 +144,24 @@ export class Rebalance {
     return kind === 'lost' ? this.listener.onLost(partitions) : this.listener.onRevoked(partitions);
   }
 
+  /** Of a client that is closing. */
   private answerAtOnce(code: number | undefined): void {
     try {
-      if (code === Code.assignPartitions) this.consumer.incrementalAssign([]);
+      if (code === Code.assignPartitions) this.declineAssign();
       else if (this.consumer.rebalanceProtocol() === 'COOPERATIVE') this.consumer.incrementalUnassign(bare(this.assignment.all()));
       else this.consumer.unassign();
     } catch {
-      // The client is closing and no longer listens.
+      // Between our call and the client's own thread's hearing of it no answer is taken.
+      if (!this.closed) setTimeout(() => this.answerAtOnce(code), AGAIN_MS).unref();
+    }
+  }
+
+  /** Once the client closes it takes no assign any more and would wait for ever; librdkafka then has `unassign` for an answer to that too. */
+  private declineAssign(): void {
+    try {
+      this.consumer.incrementalAssign([]);
+    } catch {
+      this.consumer.unassign();
     }
   }
 }

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { GroupListener, TopicPartition } from '../../../src/core/transport.js';
 import { Assignment } from '../../../src/kafka/assignment.js';
 import { Rebalance } from '../../../src/kafka/rebalance.js';
@@ -10,14 +10,16 @@ const lead = (partition: number): TopicPartition => ({ topic: 'lead', partition 
 const extra = (partition: number): TopicPartition => ({ topic: 'extra', partition });
 
 /** A client that writes down what it is answered. */
-function setUp(listener: Partial<GroupListener> = {}, client: { lost?: boolean; protocol?: string } = {}) {
+function setUp(listener: Partial<GroupListener> = {}, client: { lost?: boolean; protocol?: string; refuses?: string[] } = {}) {
   const answers: string[] = [];
-  const note = (verb: string) => (partitions: readonly StockPartition[]) =>
+  const note = (verb: string) => (partitions: readonly StockPartition[]) => {
+    if (client.refuses?.[0] === verb) throw new Error(`refused: ${client.refuses.shift()}`);
     answers.push([verb, ...partitions.map(({ topic, partition, offset }) => `${topic}-${partition}${offset === undefined ? '' : `@${offset}`}`)].join(' '));
+  };
   const consumer = {
     incrementalAssign: note('assign'),
     incrementalUnassign: note('unassign'),
-    unassign: () => answers.push('unassign all'),
+    unassign: () => note('unassign all')([]),
     assignmentLost: () => client.lost ?? false,
     rebalanceProtocol: () => client.protocol ?? 'COOPERATIVE',
   } as unknown as StockConsumer;
@@ -133,5 +135,28 @@ describe('a rebalance event', () => {
     rebalance.received(revoke, [lead(0)]);
     expect(answers.slice(1)).toEqual(['assign', 'unassign all']);
     expect(rebalance.pending).toBe(false);
+  });
+
+  it('that assigns is declined with all there is by a client that closes and takes no assign any more', () => {
+    const { answers, rebalance } = setUp({}, { refuses: ['assign'] });
+    rebalance.close();
+    rebalance.received(assign, [lead(0)]);
+    expect(answers).toEqual(['unassign all']);
+  });
+
+  it('is answered again while the client takes no answer, until it has closed', async () => {
+    const { answers, rebalance } = setUp({}, { refuses: ['assign', 'unassign all'] });
+    rebalance.close();
+    rebalance.received(assign, [lead(0)]);
+    expect(answers).toEqual([]);
+    await vi.waitFor(() => expect(answers).toEqual(['assign']));
+
+    const left = setUp({}, { refuses: ['assign', 'unassign all', 'assign', 'unassign all'] });
+    left.rebalance.close();
+    left.rebalance.received(assign, [lead(0)]);
+    left.rebalance.end();
+    rebalance.received(assign, [lead(1)]);
+    await vi.waitFor(() => expect(answers).toHaveLength(2));
+    expect(left.answers).toEqual([]);
   });
 });
