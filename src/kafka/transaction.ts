@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { BrokerError, type KstreamdError, TaskMigratedError } from '../core/errors.js';
 import type { CommittedOffset, GroupMember, Transaction } from '../core/transport.js';
 import type { Addressed } from './addressed.js';
@@ -13,6 +14,8 @@ const SLICE_MS = 500;
 const OFFSETS_WITHIN_MS = 5_000;
 const CLOSE_WITHIN_MS = 5_000;
 const INIT_WITHIN_MS = 60_000;
+/** The broker has written the markers of a transaction, as a rule, within this. */
+const MARKERS_WITHIN_MS = 2_000;
 
 const COMMIT = 'commit of a transaction';
 const ABORT = 'abort of a transaction';
@@ -35,6 +38,8 @@ export async function initTransactions(producer: StockProducer, calls: Transacti
  */
 export class ProducerTransaction implements Transaction {
   since: number | undefined;
+  /** When the one before ended. */
+  private endedAt = Number.NEGATIVE_INFINITY;
 
   constructor(
     private readonly producer: StockProducer,
@@ -68,7 +73,20 @@ export class ProducerTransaction implements Transaction {
     this.end();
   }
 
+  /**
+   * While the broker writes the markers of the transaction before, it refuses the first records of this one, and the client asks again. Aborted before
+   * that is granted, a transaction that the broker does not know is ended, and librdkafka takes the answer for the end of the producer: so it waits.
+   */
   async abort(): Promise<void> {
+    if (this.since === undefined) return;
+    const soon = performance.now() - this.endedAt < MARKERS_WITHIN_MS;
+    const settled = soon ? this.flush().catch(() => undefined) : undefined;
+    if (soon) await Promise.race([settled, delay(MARKERS_WITHIN_MS, undefined, { ref: false })]);
+    await this.undo();
+    await settled;
+  }
+
+  private async undo(): Promise<void> {
     if (this.since === undefined) return;
     const error = await this.calls.repeated(this.timeoutMs, (done) => this.producer.abortTransaction(SLICE_MS, done));
     if (error === undefined) await this.flush().catch(() => undefined); // of what the client did not take
@@ -79,7 +97,7 @@ export class ProducerTransaction implements Transaction {
   /** Aborts what is open, so that nobody has to wait for it, when a broker answers within seconds; to be called before the producer is disconnected. */
   async close(): Promise<void> {
     this.calls.endWithin(CLOSE_WITHIN_MS);
-    await this.abort().catch(() => undefined);
+    await this.undo().catch(() => undefined);
     await this.calls.end();
   }
 
@@ -118,7 +136,7 @@ export class ProducerTransaction implements Transaction {
 
   /** Aborts, then throws `error`, or what keeps the abort from ending. */
   private async giveUp(error: KstreamdError): Promise<never> {
-    await this.abort().catch((worse: unknown) => {
+    await this.undo().catch((worse: unknown) => {
       throw error instanceof TaskMigratedError ? error : worse;
     });
     throw error;
@@ -126,6 +144,7 @@ export class ProducerTransaction implements Transaction {
 
   private end(): void {
     this.since = undefined;
+    this.endedAt = performance.now();
     this.addressed.clear();
   }
 }

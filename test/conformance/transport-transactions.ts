@@ -74,6 +74,21 @@ export function transactionsConformance(bench: Workbench, supports: TransportCap
       expect(await visible(to)).toEqual(['kept']);
     });
 
+    it('may be aborted while the broker still ends the one before, and the sink goes on', async () => {
+      const to = await topic();
+      const { sink, transaction } = await transactional();
+      const { member: one } = await member();
+      const kept = Array.from({ length: 20 }, (_, turn) => `kept ${turn}`);
+      for (const value of kept) {
+        await send(sink, to, value);
+        await transaction.commit([], one);
+        await send(sink, to, 'gone');
+        await delay(3); // the broker has refused it by now, and the client is about to ask again
+        await transaction.abort();
+      }
+      expect(await visible(to)).toEqual(kept);
+    });
+
     it('commit offsets with their metadata, of topics that are not subscribed too, or not at all', async () => {
       const { one, input } = await joined();
       const [to, extra] = [await topic(), await topic()];
