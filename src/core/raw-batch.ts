@@ -3,6 +3,21 @@ import type { OutputBatch } from './output-batch.js';
 import type { Serde } from './serde.js';
 
 /**
+ * Where the keys and values of a batch lie in one piece of memory, for who goes through very many of them: a row a record, the
+ * batch's one after the other. The value's bytes begin where the key's end.
+ */
+export interface RecordColumns {
+  readonly bytes: Buffer;
+  /** Of the batch's first record. */
+  readonly firstRow: number;
+  /** Where the key begins; without one, the value. */
+  readonly keyPosition: Int32Array;
+  /** In bytes; −1 where there is none. */
+  readonly keyLength: Int32Array;
+  readonly valueLength: Int32Array;
+}
+
+/**
  * Records of one topic partition in offset order, read by index (B1): the transport need not build an object a
  * record. Bytes stay valid as long as the batch is held. A transport says where key, value and headers are; it may
  * also deserialize them and pass them on without making a Buffer of each.
@@ -19,6 +34,11 @@ export abstract class RawBatch {
   abstract keyAt(index: number): Buffer | null;
   abstract valueAt(index: number): Buffer | null;
   abstract headersAt(index: number): Headers;
+
+  /** Of a transport that has keys and values so already. */
+  columns(): RecordColumns | undefined {
+    return undefined;
+  }
 
   hasKeyAt(index: number): boolean {
     return this.keyAt(index) !== null;

@@ -1,6 +1,6 @@
 import { decodeHeaders, type Headers, NO_HEADERS } from '../core/headers.js';
 import type { OutputBatch } from '../core/output-batch.js';
-import { RawBatch } from '../core/raw-batch.js';
+import { RawBatch, type RecordColumns } from '../core/raw-batch.js';
 import type { Serde } from '../core/serde.js';
 import type { FetchEvent, Fetched } from './fetched.js';
 
@@ -86,7 +86,7 @@ export class PackedBatch extends RawBatch {
   private size = -1;
 
   constructor(
-    private readonly columns: Columns,
+    private readonly all: Columns,
     readonly topic: string,
     readonly partition: number,
     private readonly first: number,
@@ -102,15 +102,15 @@ export class PackedBatch extends RawBatch {
   }
 
   offsetAt(index: number): number {
-    return this.columns.offsets[this.first + index] as number;
+    return this.all.offsets[this.first + index] as number;
   }
 
   timestampAt(index: number): number {
-    return this.columns.timestamps[this.first + index] as number;
+    return this.all.timestamps[this.first + index] as number;
   }
 
   keyAt(index: number): Buffer | null {
-    const { bytes, keyPosition, keyLength } = this.columns;
+    const { bytes, keyPosition, keyLength } = this.all;
     const at = this.first + index;
     const length = keyLength[at] as number;
     const start = keyPosition[at] as number;
@@ -118,66 +118,71 @@ export class PackedBatch extends RawBatch {
   }
 
   valueAt(index: number): Buffer | null {
-    const length = this.columns.valueLength[this.first + index] as number;
+    const length = this.all.valueLength[this.first + index] as number;
     const start = this.valueStart(index);
-    return length < 0 ? null : this.columns.bytes.subarray(start, start + length);
+    return length < 0 ? null : this.all.bytes.subarray(start, start + length);
   }
 
   headersAt(index: number): Headers {
-    const position = this.columns.headerPosition[this.first + index] as number;
-    return position < 0 ? NO_HEADERS : decodeHeaders(this.columns.bytes, position);
+    const position = this.all.headerPosition[this.first + index] as number;
+    return position < 0 ? NO_HEADERS : decodeHeaders(this.all.bytes, position);
+  }
+
+  override columns(): RecordColumns {
+    const { bytes, keyPosition, keyLength, valueLength } = this.all;
+    return { bytes, firstRow: this.first, keyPosition, keyLength, valueLength };
   }
 
   override hasKeyAt(index: number): boolean {
-    return (this.columns.keyLength[this.first + index] as number) >= 0;
+    return (this.all.keyLength[this.first + index] as number) >= 0;
   }
 
   override hasValueAt(index: number): boolean {
-    return (this.columns.valueLength[this.first + index] as number) >= 0;
+    return (this.all.valueLength[this.first + index] as number) >= 0;
   }
 
   override readKey<T>(index: number, serde: Serde<T>): T | null {
-    const { keyPosition, keyLength } = this.columns;
+    const { keyPosition, keyLength } = this.all;
     const at = this.first + index;
     return this.read(keyPosition[at] as number, keyLength[at] as number, serde);
   }
 
   override readValue<T>(index: number, serde: Serde<T>): T | null {
-    return this.read(this.valueStart(index), this.columns.valueLength[this.first + index] as number, serde);
+    return this.read(this.valueStart(index), this.all.valueLength[this.first + index] as number, serde);
   }
 
   override passKey(index: number, outputs: OutputBatch): void {
-    const { bytes, keyPosition, keyLength } = this.columns;
+    const { bytes, keyPosition, keyLength } = this.all;
     const at = this.first + index;
     const length = keyLength[at] as number;
     if (length >= 0) outputs.keyFrom(bytes, keyPosition[at] as number, length);
   }
 
   override passValue(index: number, outputs: OutputBatch): void {
-    const length = this.columns.valueLength[this.first + index] as number;
-    if (length >= 0) outputs.valueFrom(this.columns.bytes, this.valueStart(index), length);
+    const length = this.all.valueLength[this.first + index] as number;
+    if (length >= 0) outputs.valueFrom(this.all.bytes, this.valueStart(index), length);
   }
 
   override passHeaders(index: number, outputs: OutputBatch): void {
-    const position = this.columns.headerPosition[this.first + index] as number;
-    if (position >= 0) outputs.headersFrom(this.columns.bytes, position);
+    const position = this.all.headerPosition[this.first + index] as number;
+    if (position >= 0) outputs.headersFrom(this.all.bytes, position);
   }
 
   /** The value lies behind the key. */
   private valueStart(index: number): number {
-    const { keyPosition, keyLength } = this.columns;
+    const { keyPosition, keyLength } = this.all;
     const at = this.first + index;
     return (keyPosition[at] as number) + Math.max(keyLength[at] as number, 0);
   }
 
   private read<T>(start: number, length: number, serde: Serde<T>): T | null {
     if (length < 0) return null;
-    const { bytes } = this.columns;
+    const { bytes } = this.all;
     return serde.deserializeAt ? serde.deserializeAt(bytes, start, start + length) : serde.deserialize(bytes.subarray(start, start + length));
   }
 
   private measure(): number {
-    const { keyLength, valueLength } = this.columns;
+    const { keyLength, valueLength } = this.all;
     let size = 0;
     for (let i = this.first; i < this.first + this.length; i++) size += Math.max(keyLength[i] as number, 0) + Math.max(valueLength[i] as number, 0);
     return size;

@@ -27,7 +27,7 @@ export async function openTaskStorage(engine: StoreEngine, stores: readonly stri
     for (const backend of opened.values()) await backend.close();
     throw error;
   }
-  return new SeparateStores(opened);
+  return new SeparateStores(opened, engine.persistent);
 }
 
 /** The reader with `getMany`, which for an engine without it is a loop (B7). */
@@ -157,7 +157,10 @@ function writeLoop(backend: StoreBackend | AsyncStoreBackend): OpenBackend['appl
 
 /** Stores of an engine that keeps each for itself: a write covers one store, so they may stand apart after a crash. */
 class SeparateStores implements TaskStorage {
-  constructor(private readonly backends: ReadonlyMap<string, OpenBackend>) {}
+  constructor(
+    private readonly backends: ReadonlyMap<string, OpenBackend>,
+    readonly persistent: boolean,
+  ) {}
 
   store(name: string): StoreReader {
     return this.backend(name);

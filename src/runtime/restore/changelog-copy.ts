@@ -12,7 +12,10 @@ import { Chunk } from './chunk.js';
 import type { SharedStorage } from './shared-storage.js';
 import { REBUILD_REASONS, type RebuildReason, startingPoint } from './starting-point.js';
 
-/** What is read is written at the latest after so long. A restore writes a key once for all its records since: seldom is fast. */
+/**
+ * What is read is written at the latest after so long, and told of. A restore writes a key once for all its records since: seldom is
+ * fast. Into a store that ends with the process it writes when it must: nothing is lost by it, and nobody reads the store before.
+ */
 const RESTORE_WRITES_EVERY_MS = 2_000;
 const STANDBY_WRITES_EVERY_MS = 1_000;
 /** A copy that is at the end says so on disk once in a while: a position grows too old by not being renewed. */
@@ -40,7 +43,7 @@ export interface CopySurroundings {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: EngineMetrics;
-  /** What is read is written at the latest after so long, in milliseconds; two seconds, of standbys one, unless told, 0: as soon as nothing is being written. */
+  /** What is read is written at the latest after so long, in milliseconds; 0: as soon as nothing is being written. Unless told two seconds, of standbys one, and of restores into what ends with the process none. */
   readonly writeEveryMs?: number | undefined;
   /** What the group has committed; needed where tables are followed. */
   readonly committed?: ((partitions: readonly TopicPartition[]) => Promise<CommittedOffset[]>) | undefined;
@@ -49,7 +52,10 @@ export interface CopySurroundings {
 export interface CopyEvents {
   /** The offsets from which on and up to which it is copied; once more when the store is built anew. */
   started(from: number, end: number): void;
-  /** Records and the bytes of their keys and values that are in the store now, and the next offset. */
+  /**
+   * Records and the bytes of their keys and values that are in the store now, and the next offset. Those of a store that ends with
+   * the process may still be on their way: then they are there when `run` resolves.
+   */
   wrote(records: number, bytes: number, position: number): void;
 }
 
@@ -234,9 +240,16 @@ export class ChangelogCopy implements ChangelogTaker {
     const atEnd = this.position >= mark.offset;
     const end = this.stopping ? 'stopped' : atEnd && !this.endless ? 'reached' : undefined;
     const { reader, writeEveryMs = this.endless ? STANDBY_WRITES_EVERY_MS : RESTORE_WRITES_EVERY_MS } = this.surroundings;
-    const due = chunk.bytes >= reader.chunkBytes || (chunk.records > 0 && performance.now() - this.chunkSince >= writeEveryMs);
+    const waited = chunk.records > 0 && performance.now() - this.chunkSince >= writeEveryMs;
+    const due = chunk.bytes >= reader.chunkBytes || (waited && !this.holds);
     const renew = atEnd && mark.asked - this.time >= RENEW_EVERY_MS;
-    if (end === undefined && !due && !renew) return;
+    if (end === undefined && !due && !renew) {
+      if (waited) {
+        this.chunkSince = performance.now();
+        this.tell(chunk, this.position);
+      }
+      return;
+    }
     this.writing = this.write(mark, atEnd).then(
       () => this.written(end),
       (error) => this.written('stopped', error),
@@ -251,7 +264,12 @@ export class ChangelogCopy implements ChangelogTaker {
     this.atEnd ||= atEnd;
     await this.storage.write(store, chunk, { topic, partition, offset: position, time: this.time, topicId: mark.topicId }, changelog.rows);
     if (chunk.skipped > 0) this.surroundings.metrics.restoreSkipped(store, chunk.skipped);
-    this.events.wrote(chunk.records, chunk.payload, position);
+    this.tell(chunk, position);
+  }
+
+  private tell(chunk: Chunk, position: number): void {
+    const { records, payload } = chunk.news();
+    this.events.wrote(records, payload, position);
   }
 
   private written(end: PassEnd | undefined, error?: unknown): void {
@@ -264,6 +282,11 @@ export class ChangelogCopy implements ChangelogTaker {
       this.surroundings.reader.roomMade();
       this.advance();
     }
+  }
+
+  /** What was read waits until the chunk is full or the pass ends: written earlier it would be no safer, and each key be written again. */
+  private get holds(): boolean {
+    return !this.endless && !this.storage.persistent && !this.chunk.everyRecord && this.surroundings.writeEveryMs === undefined;
   }
 
   /** Ends the pass; what was not written is dropped. */

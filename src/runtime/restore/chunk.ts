@@ -1,8 +1,7 @@
-import type { RawBatch } from '../../core/raw-batch.js';
-import type { Serde } from '../../core/serde.js';
+import type { RawBatch, RecordColumns } from '../../core/raw-batch.js';
 import type { ChangelogRecord } from '../stores/store-kind.js';
 import type { RecordTimes } from '../tables/record-times.js';
-import { hashOf, KeptRecords, SIDE_BY_SIDE } from './kept-records.js';
+import { hashOf, KeptRecords, SIDE_BY_SIDE, Source } from './kept-records.js';
 
 const hashes = new Int32Array(SIDE_BY_SIDE);
 
@@ -17,12 +16,11 @@ export class Chunk {
   /** Records without a key. */
   skipped = 0;
   private readonly kept = new KeptRecords();
-  /** Of the key of the record in hand, and where that is kept. */
-  private hash = 0;
-  private place = 0;
+  /** How much `news` has told of. */
+  private told = { records: 0, payload: 0 };
 
   constructor(
-    private readonly everyRecord = false,
+    readonly everyRecord = false,
     /** The times of the records, by which some are left out; undefined: all count, with the times they have. */
     private readonly times?: RecordTimes,
   ) {}
@@ -34,28 +32,46 @@ export class Chunk {
 
   /** Takes the records below index `end`. */
   add(raw: RawBatch, end = raw.length): void {
-    for (let from = 0; from < end; from += SIDE_BY_SIDE) this.addSome(raw, from, Math.min(from + SIDE_BY_SIDE, end));
+    const columns = raw.columns() ?? laidOut(raw, end);
+    const source = new Source(columns.bytes);
+    for (let from = 0; from < end; from += SIDE_BY_SIDE) this.addSome(raw, columns, source, from, Math.min(from + SIDE_BY_SIDE, end));
     this.records += end;
     this.payload += end === raw.length ? raw.bytes : Math.ceil((raw.bytes * end) / raw.length);
   }
 
-  private addSome(raw: RawBatch, from: number, to: number): void {
-    const { times } = this;
-    if (!this.everyRecord) {
-      for (let i = from; i < to; i++) hashes[i - from] = raw.readKey(i, HASH) ?? 0;
-      this.kept.approach(hashes, to - from);
+  private addSome(raw: RawBatch, columns: RecordColumns, source: Source, from: number, to: number): void {
+    const { times, kept, everyRecord } = this;
+    const { firstRow, keyPosition, keyLength, valueLength } = columns;
+    if (!everyRecord) {
+      for (let i = from; i < to; i++) {
+        const start = keyPosition[firstRow + i] as number;
+        hashes[i - from] = hashOf(source, start, start + (keyLength[firstRow + i] as number));
+      }
+      kept.approach(hashes, to - from);
     }
     for (let i = from; i < to; i++) {
       const time = times === undefined ? raw.timestampAt(i) : times(raw, i);
       if (time === undefined) continue;
-      this.hash = hashes[i - from] as number;
-      if (raw.readKey(i, this.keys) === null) {
+      const keyBytes = keyLength[firstRow + i] as number;
+      if (keyBytes < 0) {
         this.skipped++;
         continue;
       }
-      if (raw.readValue(i, this.values) === null) this.kept.putNull(this.place);
-      this.kept.date(this.place, time);
+      const start = keyPosition[firstRow + i] as number;
+      const keyEnd = start + keyBytes;
+      const place = everyRecord ? kept.add(source, start, keyEnd) : kept.find(source, start, keyEnd, hashes[i - from] as number);
+      const valueBytes = valueLength[firstRow + i] as number;
+      if (valueBytes < 0) kept.putNull(place);
+      else kept.put(place, source, keyEnd, keyEnd + valueBytes);
+      kept.date(place, time);
     }
+  }
+
+  /** Records that were added since the last call, and the bytes of their keys and values. */
+  news(): { readonly records: number; readonly payload: number } {
+    const { records, payload, told } = this;
+    this.told = { records, payload };
+    return { records: records - told.records, payload: payload - told.payload };
   }
 
   /** The last record of each key, or every one, at most `max` at a time. */
@@ -67,30 +83,24 @@ export class Chunk {
       yield records;
     }
   }
-
-  /** Takes bytes where they lie: a batch then makes neither a Buffer nor a string of them. */
-  private readonly keys = reading((bytes, start, end) => {
-    this.place = this.everyRecord ? this.kept.add(bytes, start, end) : this.kept.find(bytes, start, end, this.hash);
-    return TAKEN;
-  });
-  private readonly values = reading((bytes, start, end) => {
-    this.kept.put(this.place, bytes, start, end);
-    return TAKEN;
-  });
 }
 
-/** Reads bytes where they lie. */
-function reading<T>(read: (bytes: Buffer, start: number, end: number) => T): Serde<T> {
-  return {
-    format: 'read',
-    serialize: () => {
-      throw new Error('bytes are only read');
-    },
-    deserialize: (bytes) => read(bytes, 0, bytes.length),
-    deserializeAt: read,
+/** Keys and values of the records below `end`, copied together. */
+function laidOut(raw: RawBatch, end: number): RecordColumns {
+  const bytes = Buffer.allocUnsafe(raw.bytes);
+  const keyPosition = new Int32Array(end);
+  const keyLength = new Int32Array(end);
+  const valueLength = new Int32Array(end);
+  let at = 0;
+  const put = (part: Buffer | null): number => {
+    if (part === null) return -1;
+    at += part.copy(bytes, at);
+    return part.length;
   };
+  for (let i = 0; i < end; i++) {
+    keyPosition[i] = at;
+    keyLength[i] = put(raw.keyAt(i));
+    valueLength[i] = put(raw.valueAt(i));
+  }
+  return { bytes, firstRow: 0, keyPosition, keyLength, valueLength };
 }
-
-const HASH = reading(hashOf);
-/** What is not null: the record has a key, or a value. */
-const TAKEN = true;

@@ -13,7 +13,7 @@ export interface RestoredStore {
 export interface RestoreListener {
   /** Offsets of the first record to restore and of the end, exclusive. */
   onStart?(restored: RestoredStore, from: number, end: number): void;
-  /** A batch was written: the offset after its last record, and its records. */
+  /** A batch was written: the offset after its last record, and its records. Into a store that ends with the process it is by `onEnd` or `onSuspended`. */
   onBatch?(restored: RestoredStore, position: number, records: number): void;
   /** Records since `onStart`. */
   onEnd?(restored: RestoredStore, records: number): void;

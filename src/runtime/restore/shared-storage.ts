@@ -20,6 +20,11 @@ export class SharedStorage {
     private readonly single: boolean,
   ) {}
 
+  /** What is written outlives the process. */
+  get persistent(): boolean {
+    return this.storage.persistent ?? true;
+  }
+
   /** Up to where the store has its changelog; undefined when it does not say. */
   position(changelog: TopicPartition & { readonly store: string }): Promise<StoredPosition | undefined> {
     const key = partitionKey(changelog);

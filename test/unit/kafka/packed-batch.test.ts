@@ -85,6 +85,17 @@ describe('a packed batch', () => {
     expect(indexes.map((i) => batch.headersAt(i))).toEqual([HEADERS, NO_HEADERS, NO_HEADERS, [{ key: 'h', value: null }], NO_HEADERS]);
   });
 
+  it('shows where keys and values lie', () => {
+    const batch = shapes();
+    const { bytes, firstRow, keyPosition, keyLength, valueLength } = batch.columns();
+    const part = (start: number, length: number): Buffer | null => (length < 0 ? null : bytes.subarray(start, start + length));
+    for (const i of indexes) {
+      const [start, keyBytes, valueBytes] = [keyPosition, keyLength, valueLength].map((column) => column[firstRow + i] as number) as [number, number, number];
+      expect(part(start, keyBytes)).toEqual(batch.keyAt(i));
+      expect(part(start + Math.max(keyBytes, 0), valueBytes)).toEqual(batch.valueAt(i));
+    }
+  });
+
   it('measures keys and values of its own records only', () => {
     const batch = shapes();
     expect(batch.bytes).toBe('key'.length + 'value'.length + 'no key'.length + 'tombstone'.length);

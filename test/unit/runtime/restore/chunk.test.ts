@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { latin1Of } from '../../../../src/core/latin1.js';
+import type { RecordColumns } from '../../../../src/core/raw-batch.js';
 import { Chunk } from '../../../../src/runtime/restore/chunk.js';
 import type { ChangelogRecord } from '../../../../src/runtime/stores/store-kind.js';
 import { LogBatch, type LogRecord } from '../../../../src/testing/partition-log.js';
@@ -8,11 +9,37 @@ import { LogBatch, type LogRecord } from '../../../../src/testing/partition-log.
 /** A key, a value and a time; null as a value deletes. */
 type Row = readonly [key: Buffer | null, value: Buffer | null, timestamp: number];
 
+/** With keys and values in columns, as a packed read has them: among those of other batches. */
+class ColumnBatch extends LogBatch {
+  override columns(): RecordColumns {
+    const before = Buffer.from('bytes of another batch');
+    const rows = indexes(this.length).map((i) => [this.keyAt(i), this.valueAt(i)] as const);
+    const bodies = rows.map(([key, value]) => Buffer.concat([key ?? Buffer.alloc(0), value ?? Buffer.alloc(0)]));
+    const positions: number[] = [];
+    let at = before.length;
+    for (const { length } of bodies) {
+      positions.push(at);
+      at += length;
+    }
+    const column = (own: readonly number[]): Int32Array => Int32Array.from([0, 3, ...own, 7]);
+    return {
+      bytes: Buffer.concat([before, ...bodies, before]),
+      firstRow: 2,
+      keyPosition: column(positions),
+      keyLength: column(rows.map(([key]) => key?.length ?? -1)),
+      valueLength: column(rows.map(([, value]) => value?.length ?? -1)),
+    };
+  }
+}
+
+const indexes = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
+
+/** Reads of both kinds follow each other. */
 function chunkOf(rows: readonly Row[], everyRecord = false, readsOf = 7): Chunk {
   const chunk = new Chunk(everyRecord);
   for (let at = 0; at < rows.length; at += readsOf) {
     const records = rows.slice(at, at + readsOf).map(([key, value, timestamp], i): LogRecord => ({ offset: at + i, timestamp, key, value, headers: [] }));
-    chunk.add(new LogBatch('c', 0, records));
+    chunk.add((at / readsOf) % 2 === 0 ? new LogBatch('c', 0, records) : new ColumnBatch('c', 0, records));
   }
   return chunk;
 }
@@ -62,6 +89,26 @@ describe('a chunk of a changelog', () => {
     const kept = records(chunkOf(rows, false, 1000), 100_000);
     expect(kept).toHaveLength(100_000);
     expect(kept.findIndex(({ key, value, timestamp }, i) => key !== `k${i}` || Number(value) !== 100_000 + i || timestamp !== 100_000 + i)).toBe(-1);
+  });
+
+  it('takes the records before an index only, and tells what is new', () => {
+    for (const Batch of [LogBatch, ColumnBatch]) {
+      const chunk = new Chunk();
+      const record = (offset: number): LogRecord => ({
+        offset,
+        timestamp: offset,
+        key: Buffer.from(`k${offset % 2}`),
+        value: Buffer.from(`v${offset}`),
+        headers: [],
+      });
+      chunk.add(new Batch('c', 0, indexes(10).map(record)), 7);
+      expect(records(chunk).map(({ key, value }) => `${key}=${value}`)).toEqual(['k0=v6', 'k1=v5']);
+      expect(chunk.news()).toEqual({ records: 7, payload: 28 });
+      chunk.add(new Batch('c', 0, [record(1)]));
+      expect(chunk.news()).toEqual({ records: 1, payload: 4 });
+      expect(chunk.news()).toEqual({ records: 0, payload: 0 });
+      expect([chunk.records, chunk.payload]).toEqual([8, 32]);
+    }
   });
 
   it('gives portions of at most so many', () => {

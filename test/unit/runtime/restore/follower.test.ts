@@ -27,9 +27,9 @@ describe.each(['memory', 'leveldb'] as const)('a standby in %s (S10)', (engine) 
     world.write('c', long(20));
     const storage = await world.storage(engine);
     const { around, follower, following: followed } = await following(storage);
-    await vi.waitUntil(() => follower.status()[0]?.position === 20);
+    await vi.waitUntil(() => follower.status()[0]?.position === 20, { timeout: 20_000 });
     world.write('c', [['later', '1'], ...long(30)]);
-    await vi.waitUntil(() => follower.status()[0]?.position === 51);
+    await vi.waitUntil(() => follower.status()[0]?.position === 51, { timeout: 20_000 });
     expect(await contents(storage)).toMatchObject({ later: '1' });
     world.write('c', [['last', '2']]);
     await follower.stop();
@@ -45,9 +45,11 @@ describe.each(['memory', 'leveldb'] as const)('a standby in %s (S10)', (engine) 
   it('writes what it has read when it is stopped, also a few records', async () => {
     const storage = await world.storage(engine);
     const { follower } = await following(storage, 1_000_000);
-    await vi.waitUntil(() => follower.status()[0]?.end === 0 && world.metrics.get('standby_lag_records', { store: 's', partition: '0' }) === 0);
+    await vi.waitUntil(() => follower.status()[0]?.end === 0 && world.metrics.get('standby_lag_records', { store: 's', partition: '0' }) === 0, {
+      timeout: 20_000,
+    });
     world.write('c', [['a', '1']]);
-    await vi.waitUntil(() => follower.status()[0]?.lag === 1);
+    await vi.waitUntil(() => follower.status()[0]?.lag === 1, { timeout: 20_000 });
     await new Promise((resolve) => setTimeout(resolve, 20));
     await follower.stop();
     expect(await contents(storage)).toEqual({ a: '1' });
@@ -62,10 +64,10 @@ describe('a standby', () => {
     const open = world.transact('c', [['a', 'x']]);
     const storage = await world.storage('memory');
     const { follower } = await following(storage);
-    await vi.waitUntil(() => follower.status()[0]?.lag === 1);
+    await vi.waitUntil(() => follower.status()[0]?.lag === 1, { timeout: 20_000 });
     open.end('aborted');
     world.write('c', long(10));
-    await vi.waitUntil(() => follower.status()[0]?.position === 12 && follower.status()[0]?.lag === 0);
+    await vi.waitUntil(() => follower.status()[0]?.position === 12 && follower.status()[0]?.lag === 0, { timeout: 20_000 });
     expect(await contents(storage)).not.toHaveProperty('a');
     await follower.stop();
   });
@@ -76,7 +78,7 @@ describe('a standby', () => {
     await storage.apply([], [{ topic: 'c', partition: 0, offset: 1, time: world.clock.now(), topicId: world.broker.topicId('c') }]);
     const { follower } = await following(storage);
     world.clock.advance(3 * DAY);
-    await vi.waitUntil(async () => (await storage.positions())[0]?.time === world.clock.now());
+    await vi.waitUntil(async () => (await storage.positions())[0]?.time === world.clock.now(), { timeout: 20_000 });
     await follower.stop();
   });
 
@@ -84,15 +86,15 @@ describe('a standby', () => {
     world.write('c', long(20));
     const storage = await world.storage('memory');
     const { follower } = await following(storage);
-    await vi.waitUntil(() => follower.status()[0]?.position === 20);
+    await vi.waitUntil(() => follower.status()[0]?.position === 20, { timeout: 20_000 });
     world.broker.deleteTopic('c');
     world.broker.createTopic('c');
     world.write(
       'c',
       Array.from({ length: 30 }, (_, i) => [`n${i}`, 'a value that fills a chunk'] as const),
     );
-    await vi.waitUntil(() => world.metrics.get('restore_rebuilds_total', { store: 's', reason: 'other-topic' }) === 1);
-    await vi.waitUntil(() => follower.status()[0]?.position === 30);
+    await vi.waitUntil(() => world.metrics.get('restore_rebuilds_total', { store: 's', reason: 'other-topic' }) === 1, { timeout: 20_000 });
+    await vi.waitUntil(() => follower.status()[0]?.position === 30, { timeout: 20_000 });
     expect(Object.keys(await contents(storage))).toHaveLength(30);
     await follower.stop();
   });

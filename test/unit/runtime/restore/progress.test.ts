@@ -70,7 +70,7 @@ describe('progress', () => {
     const around = await world.surroundings();
     const restoration = new Restoration({ ...around, storages: [{ storage: await world.storage('memory'), changelogs: [CHANGELOG] }], logEveryMs: 5 });
     const done = restoration.restore([]);
-    await vi.waitUntil(() => world.lines.some(({ level, message }) => level === 'warn' && message.includes('transaction')));
+    await vi.waitUntil(() => world.lines.some(({ level, message }) => level === 'warn' && message.includes('transaction')), { timeout: 20_000 });
     open.end('aborted');
     await done;
   });

@@ -213,7 +213,7 @@ describe('a broker that is away', () => {
     const around = await world.surroundings(SMALL);
     world.broker.setReachable(false);
     const done = restoring(around, storage).restore([]);
-    await vi.waitUntil(() => world.lines.some(({ level }) => level === 'warn'));
+    await vi.waitUntil(() => world.lines.some(({ level }) => level === 'warn'), { timeout: 20_000 });
     world.broker.setReachable(true);
     expect(await done).toBe('restored');
     expect(await contents(storage)).toEqual(fold(numbered(1500)));
@@ -230,7 +230,7 @@ describe('a broker that is away', () => {
     };
     const restoration = restoring({ ...around, admin }, await world.storage('memory'));
     const done = restoration.restore([]);
-    await vi.waitUntil(() => asked > 0);
+    await vi.waitUntil(() => asked > 0, { timeout: 20_000 });
     await restoration.suspend();
     expect(await done).toBe('suspended');
   });
