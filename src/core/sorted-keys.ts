@@ -92,9 +92,8 @@ function slice(keys: readonly string[], range: KeyRange): { start: number; end: 
   return { start, end };
 }
 
-/** The index of the first key that is not below `bound`, or with `past` the first above it. */
-function search(keys: readonly string[], bound: string, past: boolean): number {
-  let low = 0;
+/** The index of the first key from `low` on that is not below `bound`, or with `past` the first above it. */
+function search(keys: readonly string[], bound: string, past: boolean, low = 0): number {
   let high = keys.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
@@ -105,17 +104,15 @@ function search(keys: readonly string[], bound: string, past: boolean): number {
   return low;
 }
 
-function merge(a: readonly string[], b: readonly string[]): string[] {
+/** The places of the few are searched for: most of the many are moved without being compared. */
+function merge(many: readonly string[], few: readonly string[]): string[] {
   const merged: string[] = [];
-  let i = 0;
-  let j = 0;
-  while (i < a.length || j < b.length) {
-    const left = a[i];
-    const right = b[j];
-    const key = (right === undefined || (left !== undefined && left <= right) ? left : right) as string;
-    if (key === left) i++;
-    else j++;
-    if (merged[merged.length - 1] !== key) merged.push(key);
+  let next = 0;
+  for (const key of few) {
+    const place = search(many, key, false, next);
+    while (next < place) merged.push(many[next++] as string);
+    if (many[next] !== key && merged[merged.length - 1] !== key) merged.push(key);
   }
+  while (next < many.length) merged.push(many[next++] as string);
   return merged;
 }

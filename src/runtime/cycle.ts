@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock } from '../core/clock.js';
 import { KstreamdError, messageOf } from '../core/errors.js';
 import type { Logger } from '../core/logger.js';
@@ -15,11 +16,15 @@ import type { TaskSet } from './task-set.js';
 /** Between two questions for what records need before they can be read. */
 const PREPARE_AGAIN_MS = 1000;
 
+/** Batches run one after the other so long, before timers, sockets and queries have their turn. */
+const TURN_MS = 4;
+
 /**
  * One cycle: takes what is there, up to `maxRecords` a partition and `maxWaitMs` in all, and runs it batch by
  * batch (C1). Small when idle, large under load.
  */
 export class Cycle {
+  private turnBegan = 0;
   private defect: { readonly error: unknown } | undefined;
 
   constructor(
@@ -52,6 +57,7 @@ export class Cycle {
   async run(): Promise<void> {
     const { tasks, intake, batch, wake, interrupted } = this.options;
     const started = performance.now();
+    this.turnBegan = started;
     const taken = new Map<InputQueue, number>();
     const { isolating } = tasks;
     if (this.defect) throw this.defect.error;
@@ -62,6 +68,7 @@ export class Cycle {
       if (next) await this.runBatch(next.task, next.queue, taken);
       else if (taken.size === 0 || intake.drained || tasks.waiting) break;
       else await wake.wait(left);
+      if (performance.now() - this.turnBegan > TURN_MS) await this.yield();
       if (left <= 0 || next?.task.commitRequested || (next && this.mustCommit(isolating))) break;
     }
     await this.punctuate();
@@ -72,6 +79,12 @@ export class Cycle {
     const { transaction, pace } = this.options;
     if (transaction?.since === undefined) return false;
     return performance.now() - transaction.since + waitMs + pace.longestMs > transaction.timeoutMs / 2;
+  }
+
+  /** Lets others have the main thread: batches that wait for nothing would leave them none. */
+  private async yield(): Promise<void> {
+    await nextTurn();
+    this.turnBegan = performance.now();
   }
 
   private async punctuate(): Promise<void> {

@@ -40,26 +40,33 @@ export class StoreScan<K, V> implements StoreIterator<K, V> {
   async next(): Promise<IteratorResult<[K, V]>> {
     try {
       while (!this.closed && this.left > 0) {
-        if (this.nextStored >= this.chunk.length && !this.exhausted) {
-          this.loading ??= this.load().finally(() => {
-            this.loading = undefined;
-          });
-          await this.loading;
-          continue;
-        }
-        const entry = this.take();
-        if (entry === END) break;
-        if (entry === HIDDEN) continue;
-        const value = this.source.decode(entry[0], entry[1]);
-        if (value === undefined) continue;
-        this.left--;
-        return { done: false, value };
+        const value = this.nextLoaded();
+        if (value !== undefined) return { done: false, value };
+        if (this.exhausted) break;
+        this.loading ??= this.load().finally(() => {
+          this.loading = undefined;
+        });
+        await this.loading;
       }
     } catch (error) {
       this.close();
       throw error;
     }
     return this.return();
+  }
+
+  /** The next entry if it is here already; undefined where `next` has to be asked: for more of the engine's, or for the end. */
+  nextLoaded(): [K, V] | undefined {
+    while (!this.closed && this.left > 0 && (this.nextStored < this.chunk.length || this.exhausted)) {
+      const entry = this.take();
+      if (entry === END) return undefined;
+      if (entry === HIDDEN) continue;
+      const value = this.source.decode(entry[0], entry[1]);
+      if (value === undefined) continue;
+      this.left--;
+      return value;
+    }
+    return undefined;
   }
 
   async return(): Promise<IteratorResult<[K, V]>> {

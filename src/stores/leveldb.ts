@@ -22,7 +22,7 @@ export function levelEngine(options: LevelOptions = {}): TaskStoreEngine {
 }
 
 /** Writes that are put into a batch at once: other work waits no longer than these take. */
-const AT_ONCE = 5000;
+const AT_ONCE = 2000;
 
 type Batch = ReturnType<Database['batch']>;
 

@@ -17,18 +17,42 @@ export interface ShownEntry {
   readonly validTo?: number | null;
 }
 
+export interface PartEntry {
+  readonly order: string;
+  /** Throws a QueryError where it is not in its formats. */
+  readonly shown: ShownEntry;
+}
+
 /** One partition's part of an answer, as instances hand it to each other. */
 export interface JsonPart {
   readonly partition: number;
   /** `order` tells their place among those of all partitions; of a store that is not of windows or sessions it is the key's bytes. */
-  readonly entries: readonly { readonly order: string; readonly shown: ShownEntry }[];
+  readonly entries: readonly PartEntry[];
   /** The place of the first entry that was left out. */
   readonly next?: string;
   readonly positions: readonly PartitionOffset[];
   readonly stale?: Staleness;
 }
 
-/** Reads keys and values in their formats. Rejects with a QueryError where that cannot be done. */
+/** An entry of this instance, put into JSON when it is looked at: what several partitions have of a range is mostly left out. */
+class EntryHere implements PartEntry {
+  constructor(
+    private readonly entry: FoundEntry,
+    private readonly keys: Serde<unknown>,
+    private readonly values: Serde<unknown>,
+    private readonly store: string,
+  ) {}
+
+  get order(): string {
+    return this.entry.order;
+  }
+
+  get shown(): ShownEntry {
+    return shown(this.entry, this.keys, this.values, this.store);
+  }
+}
+
+/** Of what was read here. Rejects with a QueryError where what its formats need cannot be had now. */
 export function jsonPart(part: PartitionPart, { application, definition }: Pick<StoreRequest, 'application' | 'definition'>): MaybePromise<JsonPart> {
   const key = application.serdeFor(definition.key) as Serde<unknown>;
   const value = application.serdeFor(definition.value) as Serde<unknown>;
@@ -36,10 +60,15 @@ export function jsonPart(part: PartitionPart, { application, definition }: Pick<
   return andThen(prepared(part.entries, value, definition.name), () => ({
     partition,
     positions,
-    entries: part.entries.map((entry) => ({ order: entry.order, shown: shown(entry, key, value, definition.name) })),
+    entries: part.entries.map((entry) => new EntryHere(entry, key, value, definition.name)),
     ...(next !== undefined && { next }),
     ...(stale && { stale }),
   }));
+}
+
+/** As it is sent. Throws a QueryError where an entry is not in its formats. */
+export function wholePart(part: JsonPart): JsonPart {
+  return { ...part, entries: part.entries.map(({ order, shown }) => ({ order, shown })) };
 }
 
 /** What has to be fetched before the values can be read, such as schemas. */

@@ -4,7 +4,7 @@ import { andThen, isPromise, type MaybePromise } from '../../core/maybe.js';
 import type { HttpAnswer, HttpRequest, HttpRoute } from '../../telemetry/http-route.js';
 import { listAnswer, pointAnswer, spanAnswer } from './answers.js';
 import { gather, gatherHere, type Passage } from './gather.js';
-import type { JsonPart } from './json-part.js';
+import { type JsonPart, wholePart } from './json-part.js';
 import { PEER_HEADER, type Peers } from './peers.js';
 import { QueryError, unavailable } from './query-error.js';
 import { QueryPace } from './query-pace.js';
@@ -70,7 +70,7 @@ function ofKey(asked: StoreRequest, key: string, passage: Passage, peers: Peers)
 function answerPeer(asked: StoreRequest, target: string, pace: QueryPace): MaybePromise<HttpAnswer> {
   const { instanceId } = asked.application.queries;
   if (target !== instanceId) throw new QueryError(421, 'query/other-instance', `this is instance ${instanceId}, not ${target}`);
-  return andThen(gatherHere(asked, asked.only ?? all(asked), pace), (parts) => ({ status: 200, body: { parts } }));
+  return andThen(gatherHere(asked, asked.only ?? all(asked), pace), (parts) => ({ status: 200, body: { parts: parts.map(wholePart) } }));
 }
 
 function all({ partitions }: StoreRequest): readonly number[] {

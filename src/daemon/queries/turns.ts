@@ -1,5 +1,9 @@
 /** Of the main thread, in milliseconds: other work waits no longer for what is done in one go. */
 const SLICE_MS = 4;
+/** The same where records wait, and have no use for the main thread now. */
+const GAP_SLICE_MS = 1;
+/** Others took less than this since the last look: the main thread has nothing else to do. */
+const NOTHING_MS = 0.25;
 /** What was left unused is kept up to this. */
 const MOST_CREDIT_MS = 20;
 /** What was taken too much is remembered up to this. */
@@ -34,6 +38,9 @@ export class Turns {
   private credit = 0;
   private creditedAt: number;
   private idleAt: number;
+  private settledAt = Number.NEGATIVE_INFINITY;
+  /** Of the main thread, since the last turn or look for one. */
+  private others = Number.POSITIVE_INFINITY;
   private readonly now: () => number;
   private readonly idle: () => number;
 
@@ -70,8 +77,10 @@ export class Turns {
   private serve(): Served | undefined {
     const began = this.now();
     this.giveCredit(began);
-    const busy = this.options.busy();
-    const most = busy ? Math.min(this.credit, SLICE_MS) : SLICE_MS;
+    const behind = this.options.busy();
+    // Records that wait for something else than the main thread lose nothing, but what they wait for may come any moment.
+    const busy = behind && this.others >= NOTHING_MS;
+    const most = behind ? Math.max(Math.min(this.credit, SLICE_MS), busy ? 0 : GAP_SLICE_MS) : SLICE_MS;
     if (most <= 0) return undefined;
     do {
       const work = this.waiting[this.next++] as () => void;
@@ -89,6 +98,7 @@ export class Turns {
     const unused = Math.min(idle - this.idleAt, now - this.creditedAt);
     const used = now - this.creditedAt - unused;
     this.credit = Math.min(this.credit + used * this.options.share + unused, MOST_CREDIT_MS);
+    this.others = now - this.settledAt - unused;
     this.creditedAt = now;
     this.idleAt = idle;
   }
@@ -97,19 +107,9 @@ export class Turns {
   private settle(served: Served | undefined): void {
     if (served !== undefined) this.credit = Math.max(this.credit - (this.now() - served.began), served.busy ? -MOST_DEBT_MS : Math.min(this.credit, 0));
     this.scheduled = false;
-    if (this.next === this.waiting.length) return;
-    if (this.credit > 0 || !this.options.busy()) this.schedule();
-    else this.scheduleLater();
-  }
-
-  private scheduleLater(): void {
-    this.scheduled = true;
-    setTimeout(
-      () => {
-        this.scheduled = false;
-        this.schedule();
-      },
-      Math.max(-this.credit, 1),
-    );
+    if (this.next < this.waiting.length) {
+      this.settledAt = this.now();
+      this.schedule();
+    } else this.settledAt = Number.NEGATIVE_INFINITY;
   }
 }

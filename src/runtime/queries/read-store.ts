@@ -3,6 +3,7 @@ import type { MaybePromise } from '../../core/maybe.js';
 import type { KeyValueStore, StoreDefinition, StoreIterator } from '../../core/store.js';
 import { windowSegmentMs } from '../../core/store-layout.js';
 import type { SessionStore, StateStore, ValueAndTimestamp, VersionedRecord, VersionedStore, Windowed, WindowStore } from '../../core/store-types.js';
+import { StoreScan } from '../store-scan.js';
 import { Segments } from '../stores/segments.js';
 import { timeBytes } from '../stores/time-bytes.js';
 import type { FoundEntry, PointQuery, SpanQuery, StoreQuery } from './store-query.js';
@@ -126,16 +127,27 @@ function limited({ reverse, limit }: SpanQuery): { reverse: boolean; limit: numb
 export async function collect({ entries, entryOf }: Span, { limit, maxBytes }: SpanQuery, pace: ReadingPace | undefined): Promise<Found> {
   const found: FoundEntry[] = [];
   let bytes = 0;
-  for await (const [key, value] of entries) {
-    pace?.check();
-    const entry = entryOf(key as never, value as never);
-    if (entry === undefined) continue;
-    if (found.length === limit || bytes > maxBytes) return { entries: found, next: entry.order };
-    found.push(entry);
-    bytes += entry.key.length + (typeof entry.value === 'number' ? 8 : entry.value.length);
-    if (found.length % PORTION === 0) await (pace?.turn() ?? nextTurn());
+  const scan = entries instanceof StoreScan ? entries : undefined;
+  try {
+    for (;;) {
+      const next = scan?.nextLoaded() ?? (await valueIn(entries.next()));
+      if (next === undefined) return { entries: found, next: undefined };
+      pace?.check();
+      const entry = entryOf(next[0] as never, next[1] as never);
+      if (entry === undefined) continue;
+      if (found.length === limit || bytes > maxBytes) return { entries: found, next: entry.order };
+      found.push(entry);
+      bytes += entry.key.length + (typeof entry.value === 'number' ? 8 : entry.value.length);
+      if (found.length % PORTION === 0) await (pace?.turn() ?? nextTurn());
+    }
+  } finally {
+    await entries.return();
   }
-  return { entries: found, next: undefined };
+}
+
+async function valueIn<T>(next: Promise<IteratorResult<T>>): Promise<T | undefined> {
+  const { done, value } = await next;
+  return done ? undefined : value;
 }
 
 function partsOf(value: Value | ValueAndTimestamp<Value>, timestamped = false): { value: Value; timestamp?: number } {
