@@ -5,7 +5,7 @@ import { defineConfig } from 'vitest/config';
  * After the others, three files at a time: one works while the others wait for a broker, for a group, for a session to end. Files have topics,
  * groups and directories of their own, and a broker of their own where they stop it or set it up otherwise.
  */
-const beside = { maxWorkers: 3, sequence: { groupOrder: 1 }, testTimeout: 60_000, hookTimeout: 120_000 };
+const beside = { maxWorkers: 3, sequence: { groupOrder: 1 }, testTimeout: 180_000, hookTimeout: 180_000 };
 const integration = { ...beside, globalSetup: ['test/integration/setup.ts'] };
 
 /** Files share a process, which loads each module once: that halves what they take. No file leaves anything behind, no mock either. */
@@ -22,6 +22,7 @@ export default defineConfig({
     // For what hangs; a busy machine takes its time.
     testTimeout: 30_000,
     hookTimeout: 30_000,
+    expect: { poll: { timeout: 20_000 } },
     projects: [
       { extends: true, test: { ...together, name: 'unit', include: ['test/unit/**/*.test.ts'] } },
       { extends: true, test: { ...together, name: 'conformance', include: ['test/conformance/**/*.test.ts'] } },

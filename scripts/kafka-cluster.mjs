@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { SetupError, step } from './command.mjs';
+import { freePorts } from './free-ports.mjs';
 import { classArchive, installKafka } from './kafka-install.mjs';
 import { KafkaNode, nodeSettings } from './kafka-node.mjs';
 import { identityOf, isAlive } from './kafka-process.mjs';
@@ -174,27 +174,6 @@ async function create({ name, nodes: count, port, sasl, tls, owned, shortLived, 
   // Written last: a cluster that is found is complete.
   writeFileSync(path.join(folder, 'cluster.json'), JSON.stringify(plan, undefined, 2), { mode: 0o600 });
   return new KafkaCluster(folder, plan);
-}
-
-/**
- * Free ports below the range that the system takes outgoing connections' ports from: there a client that tries to reach a stopped broker
- * may be given the broker's own port, and connect to itself.
- */
-async function freePorts(count) {
-  const ports = new Set();
-  while (ports.size < count) {
-    const port = 20_000 + Math.floor(Math.random() * 12_000);
-    if (await isFree(port)) ports.add(port);
-  }
-  return [...ports];
-}
-
-function isFree(port) {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', () => resolve(false));
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-  });
 }
 
 /** Kafka's tools take one that begins with a dash for an option. */

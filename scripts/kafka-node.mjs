@@ -105,7 +105,7 @@ export class KafkaNode {
 
   /** A clean shutdown: partitions are handed over, logs closed. */
   stop() {
-    return this.#process.stop(STOP_PATIENCE_MS);
+    return this.#process.stop(this.#recordClassesIn === undefined ? STOP_PATIENCE_MS : ARCHIVE_PATIENCE_MS);
   }
 
   kill() {
@@ -136,6 +136,8 @@ export class KafkaNode {
 
 /** A node that loses its quorum while it shuts down would wait for minutes. */
 const STOP_PATIENCE_MS = 10_000;
+/** The archive of classes is written at the end, and a killed node leaves none. */
+const ARCHIVE_PATIENCE_MS = 120_000;
 
 const LOG4J = `status = error
 appender.out.type = Console

@@ -1,15 +1,15 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SetupError } from './command.mjs';
+import { freePorts } from './free-ports.mjs';
 import { identityOf, isAlive } from './kafka-process.mjs';
 import { installS3, versitygw } from './s3-install.mjs';
 
-const READY_WITHIN_MS = 20_000;
+const READY_WITHIN_MS = 60_000;
 const folder = path.join(tmpdir(), `kstreamd-s3-${process.getuid?.() ?? 'user'}`);
 
 /** A real S3 server on loopback, for tests. Buckets are directories of its folder, objects files in them. It ends with this process. */
@@ -22,7 +22,7 @@ export class S3Server {
     const home = mkdtempSync(path.join(folder, 'server-'));
     writeFileSync(path.join(home, 'owner.json'), JSON.stringify(identityOf(process.pid)));
     for (const name of ['buckets', 'sidecar']) mkdirSync(path.join(home, name));
-    const server = new S3Server(home, port === 0 ? await freePort() : port);
+    const server = new S3Server(home, port === 0 ? (await freePorts(1))[0] : port);
     await server.start();
     return server;
   }
@@ -73,7 +73,7 @@ export class S3Server {
     process.once('exit', end);
     child.once('exit', () => process.off('exit', end));
     for (const until = Date.now() + READY_WITHIN_MS; ; await sleep(25)) {
-      if (child.exitCode !== null || Date.now() > until) throw new SetupError(`the S3 server did not start:\n${said}`);
+      if (child.exitCode !== null || child.signalCode !== null || Date.now() > until) throw new SetupError(`the S3 server did not start:\n${said}`);
       if (await fetch(this.endpoint).catch(() => undefined)) return;
     }
   }
@@ -118,13 +118,4 @@ function readJson(file) {
   } catch {
     return undefined;
   }
-}
-
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  await once(server, 'close');
-  return port;
 }

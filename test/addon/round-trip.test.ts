@@ -128,7 +128,7 @@ it.each([1, 7, 251, 100_000])('gives at most %d records a read', async (max) => 
   const consumer = await openConsumer(mock.brokers);
   consumer.client.incrementalAssign(all(topic));
   let got = 0;
-  for (const end = Date.now() + 10_000; got < count && Date.now() < end; ) {
+  for (const end = Date.now() + 30_000; got < count && Date.now() < end; ) {
     const memory = await addon.read(consumer.handle, max, 200);
     if (memory === undefined) continue;
     const { records } = unpack(memory);
@@ -181,10 +181,10 @@ it('does not hold a lone record back', async () => {
   const consumer = await openConsumer(mock.brokers);
   consumer.client.incrementalAssign(all(topic));
   await addon.read(consumer.handle, 10, 200);
-  const reading = addon.read(consumer.handle, 1_000, 10_000);
+  const reading = addon.read(consumer.handle, 1_000, 30_000);
   const started = performance.now();
   await send(addon, producer.handle, pack([{ topic, partition: 0, value: bytes('now') }]));
   expect(unpack((await reading)!).records).toHaveLength(1);
-  expect(performance.now() - started).toBeLessThan(2_000);
+  expect(performance.now() - started).toBeLessThan(20_000);
   await consumer.close();
 });

@@ -129,8 +129,18 @@ export class Daemon {
     const lines = (this.#unfinished + text).split('\n');
     this.#unfinished = lines.pop() ?? '';
     for (const line of lines) {
-      if (line.startsWith('{')) this.log.push(JSON.parse(line));
+      const logged = line.startsWith('{') ? parsed(line) : undefined;
+      if (logged !== undefined) this.log.push(logged);
       else if (line !== '') this.said.push(line);
     }
+  }
+}
+
+/** Undefined for a line that native code has written into: a throw here would be nobody's. */
+function parsed(line) {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
   }
 }

@@ -166,7 +166,8 @@ export class CountingMember implements GroupListener {
       try {
         return await this.member.commit(offsets);
       } catch (error) {
-        if (tries === 20) throw error;
+        if (tries === 200) throw error;
+        await delay(10);
       }
     }
   }

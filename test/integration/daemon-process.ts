@@ -116,8 +116,18 @@ export class DaemonProcess {
     const lines = (this.unfinished + text).split('\n');
     this.unfinished = lines.pop() ?? '';
     for (const line of lines) {
-      if (line.startsWith('{')) this.log.push(JSON.parse(line) as LogLine);
-      else this.said.push(line);
+      const logged = line.startsWith('{') ? parsed(line) : undefined;
+      if (logged === undefined) this.said.push(line);
+      else this.log.push(logged);
     }
+  }
+}
+
+/** Undefined for a line that native code has written into: a throw here would be nobody's. */
+function parsed(line: string): LogLine | undefined {
+  try {
+    return JSON.parse(line) as LogLine;
+  } catch {
+    return undefined;
   }
 }

@@ -44,7 +44,7 @@ describe('exactly-once on a broker', () => {
     expect((await last.stop()).code).toBe(0);
     const counts = await committedCounts(kafka, to, KEYS);
     expect(counts).toEqual({ last: input.expected, records: input.records, gaps: 0 });
-  }, 120_000);
+  });
 
   it('two daemons on one state directory share the work (S10)', async () => {
     const scratch = new Scratch();
@@ -61,7 +61,7 @@ describe('exactly-once on a broker', () => {
     await kafka.untilCommitted(name, from);
     expect((await two.stop()).code).toBe(0);
     expect(await committedCounts(kafka, to, KEYS)).toEqual({ last: input.expected, records: input.records, gaps: 0 });
-  }, 90_000);
+  });
 
   it('a state directory that cannot be written is refused by name', async () => {
     const scratch = new Scratch();
@@ -98,7 +98,7 @@ describe('exactly-once on a broker', () => {
     expect((await daemon.exited).code).toBe(3);
     expect(daemon.said[0]).toMatch(/^error broker\/transaction-authorization: /);
     expect(daemon.said[1]).toContain('transactional id');
-  }, 120_000);
+  });
 });
 
 describe('C5: a broker that forgets offsets after a minute', () => {

@@ -155,7 +155,7 @@ describe('S6: a global table on two instances with one state directory', () => {
     expect(await loaded(third)).toBeLessThanOrEqual(300);
     expect(await positions(third)).toEqual(await kafka.ends(topic));
     for (const daemon of [one, two, again, third]) expect(daemon.log.filter(({ level }) => level === 'error')).toEqual([]);
-  }, 90_000);
+  });
 
   it('a topic made again while the instance was down, and a topic that is not there', async () => {
     const all = await enrichment();
@@ -177,5 +177,5 @@ describe('S6: a global table on two instances with one state directory', () => {
     expect([found?.get('k1'), found?.get('k2')]).toEqual([null, 'second life']);
     expect(await loaded(next)).toBe(1);
     expect(await positions(next)).toEqual(await kafka.ends(topic));
-  }, 60_000);
+  });
 });

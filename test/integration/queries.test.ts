@@ -111,7 +111,7 @@ describe('two instances', () => {
     expect(seen.refused).toBeGreaterThan(0);
     console.log(`while the owner changed: ${seen.answered} queries answered right, ${seen.refused} refused with 503, none denied`);
     expect((await first.stop()).code).toBe(0);
-  }, 120_000);
+  });
 
   it('speak HTTPS with each other and with kstreamd store, and ask for a token beyond this machine', async () => {
     const { scratch, file, name, from } = await counted('serve: { tokenFile: token }\n');
@@ -151,5 +151,5 @@ describe('two instances', () => {
     const unknown = await shell('get', 'counts', '0');
     expect([unknown.code, unknown.stderr]).toEqual([1, expect.stringContaining('cli/no-answer')]);
     for (const daemon of [first, second]) expect((await daemon.stop()).code).toBe(0);
-  }, 120_000);
+  });
 });

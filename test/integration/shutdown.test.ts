@@ -6,7 +6,8 @@ import { Scratch, unique } from './scratch.js';
 
 const RECORDS = process.env.KSTREAMD_LONG_TESTS === '1' ? 400_000 : 250_000;
 const KEYS = 5_000;
-const SHUTDOWN_WITHIN_MS = 10_000;
+/** Of the 30 s after which it is forced. */
+const SHUTDOWN_WITHIN_MS = 20_000;
 
 const brokers = inject('brokers');
 const input = new CountedInput(RECORDS, KEYS);

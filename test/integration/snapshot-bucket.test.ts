@@ -24,7 +24,7 @@ async function uploads({ name }: SnapshotBucket): Promise<string[]> {
   return Uploads.map(({ Key }) => String(Key));
 }
 
-describe.skipIf(server === undefined)('S13: what lies in a bucket', { timeout: 60_000 }, () => {
+describe.skipIf(server === undefined)('S13: what lies in a bucket', () => {
   beforeAll(async () => {
     Object.assign(process.env, s3.login);
     client = new S3Client({ endpoint: s3.endpoint, region: 'us-east-1', forcePathStyle: true });

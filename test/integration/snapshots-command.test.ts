@@ -27,7 +27,7 @@ function damage(object: string): void {
 const at = (bucket: SnapshotBucket, file: string): string => `s3://${bucket.name}/${path.relative(bucket.directory, file)}`;
 const objectOf = (bucket: SnapshotBucket, file: CheckpointFile, partition = 0): string => at(bucket, bucket.object(file, partition));
 
-describe.skipIf(server === undefined)('kstreamd snapshots', { timeout: 60_000 }, () => {
+describe.skipIf(server === undefined)('kstreamd snapshots', () => {
   beforeAll(async () => {
     Object.assign(process.env, s3.login);
   });

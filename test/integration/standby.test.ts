@@ -84,7 +84,7 @@ describe('two instances with disks of their own and one standby copy (S10)', () 
     expect(second.log.filter(({ level }) => level === 'error')).toEqual([]);
     expect((await second.stop()).code).toBe(0);
     await expectExact(counted);
-  }, 180_000);
+  });
 });
 
 describe('two processes on one state directory (S10)', () => {
@@ -116,5 +116,5 @@ describe('two processes on one state directory (S10)', () => {
     }
     expect(readdirSync(path.join(stateDir, name, 'counts')).sort()).toEqual(['0', '1', '2', '3']);
     await expectExact(counted);
-  }, 120_000);
+  });
 });

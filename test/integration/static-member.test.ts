@@ -73,7 +73,7 @@ describe('a static member', () => {
       expect(times.indexOf(0)).toBe(-1);
       if (index === EXACTLY_ONCE) expect(times.every((count) => count === 1)).toBe(true);
     }
-  }, 180_000);
+  });
 
   it.runIf(process.env.KSTREAMD_LONG_TESTS === '1')(
     'that is started twice: one of the two gives in, and says what to do',

@@ -78,4 +78,4 @@ it('a plugin’s engine in memory is filled from its changelog through restoreBa
   expect(restores.at(-1).counts).toEqual(counts);
   const told = (await kafka.read(to)).slice(CUSTOMERS).map(({ key, value }) => `${key} ${value}`);
   expect(told).toEqual(Array.from({ length: 100 }, (_, i) => `c${i} ${JSON.stringify({ from: planOf(i, 1), to: planOf(i, 2) })}`));
-}, 120_000);
+});

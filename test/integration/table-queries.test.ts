@@ -270,7 +270,7 @@ describe('tables of two pipelines in each of two processes (S5, S6, S11)', () =>
     const [key] = keysOf(theirs);
     expect(await askStores(both[0], `/customers/${key}?application=${shop}`)).toMatchObject({ status: 503, retryAfter: '1' });
     expect((await askStores(both[0], `/customers/${key}?application=${shop}&stale=true`)).body).toMatchObject({ key, stale: true, staleBecause: 'standby' });
-  }, 120_000);
+  });
 
   it('are refused while their task is being restored, or answered as stale where that is asked for', async () => {
     const { scratch, shop, files } = await shopAndClub();
@@ -302,5 +302,5 @@ describe('tables of two pipelines in each of two processes (S5, S6, S11)', () =>
     await second.until('the other task too', async () => (await askStores(second, route(held))).status === 200);
     expect(keysOf(await askStores(second, `/customers?application=${shop}&limit=1000`))).toEqual(PRESENT);
     expect((await second.stop()).code).toBe(0);
-  }, 60_000);
+  });
 });

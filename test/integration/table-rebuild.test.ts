@@ -89,7 +89,7 @@ describe('a partitioned table is built anew from its topic (S4, S5)', () => {
     expect(await met(['c0', 'c30'])).toEqual([null, 2]);
     expect(await rebuilt(second, 'other-topic')).toBe(PARTITIONS);
     expect((await second.stop()).code).toBe(0);
-  }, 60_000);
+  });
 
   it('where the topic no longer holds what followed its position', async () => {
     const { customers, start, rows, met } = await openShop({ 'cleanup.policy': 'compact,delete' });
@@ -112,7 +112,7 @@ describe('a partitioned table is built anew from its topic (S4, S5)', () => {
     expect(await rows(second)).toEqual(left);
     expect(await met(['c0', 'c39'])).toEqual([left.c0 ?? null, 4]);
     expect((await second.stop()).code).toBe(0);
-  }, 60_000);
+  });
 
   it('where it is so old that deletions may be gone from the topic', async () => {
     const { customers, start, rows, met } = await openShop({ 'delete.retention.ms': '100' });
@@ -126,5 +126,5 @@ describe('a partitioned table is built anew from its topic (S4, S5)', () => {
     expect(await met(['c0', 'c30'])).toEqual([null, 2]);
     expect(await rebuilt(second, 'too-old')).toBe(PARTITIONS);
     expect((await second.stop()).code).toBe(0);
-  }, 60_000);
+  });
 });

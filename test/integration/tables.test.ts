@@ -110,7 +110,7 @@ describe('a stream joined with a table (S5, J2)', () => {
     await expectJoined(shop, ORDERS);
     expect(await kafka.size(shop.customers)).toBe(2 * CUSTOMERS);
     expect(await kafka.partitions(`${shop.name}-customers-changelog`)).toBe(0);
-  }, 120_000);
+  });
 
   it('on an empty disk it is restored to the committed offset, and what came since is processed as input', async () => {
     const shop = await openShop(', type: versioned, history: 1h');
@@ -132,7 +132,7 @@ describe('a stream joined with a table (S5, J2)', () => {
     await processed(again, shop, shop.orders);
     expect((await again.stop()).code).toBe(0);
     await expectJoined(shop, 300);
-  }, 120_000);
+  });
 
   it('another number of partitions than the stream has is refused before anything runs', async () => {
     const shop = await openShop();

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import { freePorts } from '../../scripts/free-ports.mjs';
 
 interface Stored {
   readonly schema: string;
@@ -68,9 +68,10 @@ export class RegistryServer {
     const server = tls
       ? createTlsServer({ ...tls, requestCert: tls.ca !== undefined, rejectUnauthorized: tls.ca !== undefined }, answer)
       : createServer(answer);
-    await new Promise<void>((resolve) => server.listen(this.port, '127.0.0.1', resolve));
+    // A port that nobody is given while this is closed, so that it has it again afterwards.
+    if (this.port === 0) [this.port = 0] = await freePorts(1);
+    await new Promise<void>((resolve, reject) => server.on('error', reject).listen(this.port, '127.0.0.1', resolve));
     this.server = server;
-    this.port = (server.address() as AddressInfo).port;
   }
 
   /** Connections are refused until it is opened again; what it holds is kept. */

@@ -50,10 +50,13 @@ async function segments(bench: StoreBench, given: Vector['given'], expected: Vec
   };
   const onDisk = async (wanted: readonly number[]): Promise<void> => {
     await bench.commitAndFlush();
-    await vi.waitFor(async () => {
-      const rows = (await bench.rows()).filter((row) => row.charCodeAt(0) === 0);
-      expect([...new Set(rows.map((row) => timeOf(row, 0)))]).toEqual(wanted);
-    });
+    await vi.waitFor(
+      async () => {
+        const rows = (await bench.rows()).filter((row) => row.charCodeAt(0) === 0);
+        expect([...new Set(rows.map((row) => timeOf(row, 0)))]).toEqual(wanted);
+      },
+      { timeout: 20_000 },
+    );
   };
   await onDisk(expected.segments_before);
   await fetches(expected.fetch_before);

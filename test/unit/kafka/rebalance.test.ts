@@ -149,14 +149,14 @@ describe('a rebalance event', () => {
     rebalance.close();
     rebalance.received(assign, [lead(0)]);
     expect(answers).toEqual([]);
-    await vi.waitFor(() => expect(answers).toEqual(['assign']));
+    await vi.waitFor(() => expect(answers).toEqual(['assign']), { timeout: 20_000 });
 
     const left = setUp({}, { refuses: ['assign', 'unassign all', 'assign', 'unassign all'] });
     left.rebalance.close();
     left.rebalance.received(assign, [lead(0)]);
     left.rebalance.end();
     rebalance.received(assign, [lead(1)]);
-    await vi.waitFor(() => expect(answers).toHaveLength(2));
+    await vi.waitFor(() => expect(answers).toHaveLength(2), { timeout: 20_000 });
     expect(left.answers).toEqual([]);
   });
 });

@@ -25,7 +25,7 @@ describe('a partition that stands still', () => {
     watch.check(1_000); // notes the position
     watch.check(1_500); // too early
     watch.check(2_000); // finds it unchanged
-    await vi.waitFor(() => expect(() => watch.tell()).toThrow(OffsetOutOfRangeError));
+    await vi.waitFor(() => expect(() => watch.tell()).toThrow(OffsetOutOfRangeError), { timeout: 20_000 });
     expect(watermarks).toHaveBeenCalledOnce();
     expect(() => watch.tell()).not.toThrow();
   });
@@ -34,7 +34,7 @@ describe('a partition that stands still', () => {
     const { watch, restart } = watched({ low: 0, high: 9 }, 9);
     watch.check(1_000);
     watch.check(2_000);
-    await vi.waitFor(() => expect(restart).toHaveBeenCalledOnce());
+    await vi.waitFor(() => expect(restart).toHaveBeenCalledOnce(), { timeout: 20_000 });
     expect(() => watch.tell()).not.toThrow();
   });
 

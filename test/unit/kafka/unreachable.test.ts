@@ -29,6 +29,6 @@ test('ends of logs are not asked for from the loss of the last broker until one 
   expect(asked).toEqual(['in']);
 
   answers = true;
-  await expect.poll(() => told, { timeout: 5_000 }).toEqual([false, true]);
+  await expect.poll(() => told).toEqual([false, true]);
   expect(await ends()).toHaveLength(1);
 });

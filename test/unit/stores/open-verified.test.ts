@@ -179,7 +179,7 @@ describe('large state, which is checked in the background (E4)', () => {
     const onFindings = vi.fn<VerifyOnOpen['onFindings']>();
     const held = await hold({}, { ...large, onFindings });
     expect(siblings()).toEqual(['0']);
-    await vi.waitFor(() => expect(onFindings).toHaveBeenCalledOnce());
+    await vi.waitFor(() => expect(onFindings).toHaveBeenCalledOnce(), { timeout: 20_000 });
     expect(onFindings).toHaveBeenCalledWith(directory, [expect.objectContaining({ file: tableOf(db) })]);
     await held.release(true);
     expect(await wasUnclean(directory)).toBe(true);
@@ -192,7 +192,7 @@ describe('large state, which is checked in the background (E4)', () => {
     expect(await wasUnclean(directory)).toBe(true);
     const info = vi.fn<Logger['info']>();
     const held = await hold({}, { ...large, logger: { ...silentLogger, info } as Logger });
-    await vi.waitFor(() => expect(info).toHaveBeenCalledWith({ directory }, 'the files of the state are sound'));
+    await vi.waitFor(() => expect(info).toHaveBeenCalledWith({ directory }, 'the files of the state are sound'), { timeout: 20_000 });
     await held.release(true);
     expect(await wasUnclean(directory)).toBe(false);
   });

@@ -35,10 +35,10 @@ describe('the scrub of open tasks (E4)', () => {
     scrub.add(one.directory);
     scrub.add(two.directory);
     damage(two.table);
-    await vi.waitFor(() => expect(onFindings).toHaveBeenCalledWith(two.directory, [expect.objectContaining({ file: two.table })]));
+    await vi.waitFor(() => expect(onFindings).toHaveBeenCalledWith(two.directory, [expect.objectContaining({ file: two.table })]), { timeout: 20_000 });
     expect(onFindings.mock.calls.every(([directory]) => directory === two.directory)).toBe(true);
     damage(one.table);
-    await vi.waitFor(() => expect(onFindings).toHaveBeenCalledWith(one.directory, [expect.objectContaining({ file: one.table })]));
+    await vi.waitFor(() => expect(onFindings).toHaveBeenCalledWith(one.directory, [expect.objectContaining({ file: one.table })]), { timeout: 20_000 });
     expect(warn).not.toHaveBeenCalled();
   });
 
@@ -66,7 +66,7 @@ describe('the scrub of open tasks (E4)', () => {
     await new Promise((resolve) => setTimeout(resolve, 50));
     const started = performance.now();
     await scrub.remove(one.directory);
-    expect(performance.now() - started).toBeLessThan(5000);
+    expect(performance.now() - started).toBeLessThan(20_000);
     expect(onFindings).not.toHaveBeenCalled();
     await scrub.close();
   });

@@ -195,7 +195,7 @@ describe('of the process', () => {
         await new Promise((resolve) => setTimeout(resolve, 25));
         return ((await exposed(metrics, largest)) ?? 0) > 0.1;
       },
-      { timeout: 10_000 },
+      { timeout: 20_000 },
     );
   });
 

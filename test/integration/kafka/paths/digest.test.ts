@@ -20,7 +20,7 @@ beforeAll(async () => {
   kafka = await KafkaData.connect(brokers);
   input = await kafka.createTopic(unique('odd'), PARTITIONS, ANY_TIME);
   await writeOddInput(brokers, input, RECORDS);
-}, 180_000);
+});
 
 afterAll(() => kafka.close());
 
