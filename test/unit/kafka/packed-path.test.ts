@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ConfigError } from '../../../src/core/errors.js';
 import type { Logger } from '../../../src/core/logger.js';
 import { loadAddon, type PackedAddon } from '../../../src/kafka/native/addon.js';
@@ -11,9 +11,12 @@ import type { StockConsumer, StockProducer } from '../../../src/kafka/stock.js';
 import { StockEnqueuer } from '../../../src/kafka/stock-enqueuer.js';
 import { StockFetcher } from '../../../src/kafka/stock-fetcher.js';
 
-const folder = mkdtempSync(path.join(tmpdir(), 'kstreamd-path-'));
+let folder: string;
 const SLOWER = 'records take the slower stock path';
 
+beforeEach(() => {
+  folder = mkdtempSync(path.join(tmpdir(), 'kstreamd-path-'));
+});
 afterEach(() => {
   vi.unstubAllEnvs();
   rmSync(folder, { recursive: true, force: true });
@@ -46,7 +49,7 @@ describe('without an addon', () => {
   ];
 
   function text(name: string): string {
-    const file = path.join(mkdtempSync(path.join(tmpdir(), 'kstreamd-path-')), name);
+    const file = path.join(folder, name);
     writeFileSync(file, 'not a library');
     return file;
   }

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
 import { silentLogger } from '../../../src/core/logger.js';
 import { defineProcessor } from '../../../src/core/processor.js';
@@ -181,9 +181,10 @@ test('count and emit: 10s count over an engine that answers with promises', asyn
 });
 
 test('a class may make an engine', async () => {
-  const { mkdtempSync, writeFileSync } = await import('node:fs');
+  const { mkdtempSync, rmSync, writeFileSync } = await import('node:fs');
   const { tmpdir } = await import('node:os');
   const folder = mkdtempSync(`${tmpdir()}/kstreamd-engine-`);
+  onTestFinished(() => rmSync(folder, { recursive: true }));
   writeFileSync(`${folder}/engine.mjs`, `${SLOW}\nexport class Made { persistent = true; open() { return 'opened'; } }\nexport class Not {}`);
   const engine = (await resolveStoreEngine('./engine.mjs#Made', `${folder}/p.yaml`)) as SingleStoreEngine;
   expect([engine.persistent, engine.open({ store: 's', directory: '' })]).toEqual([true, 'opened']);

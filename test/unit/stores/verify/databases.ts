@@ -3,15 +3,20 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ClassicLevel } from 'classic-level';
-import { afterAll } from 'vitest';
+import { afterAll, onTestFinished } from 'vitest';
 
 type Level = ClassicLevel<Buffer, Buffer>;
 type Options = NonNullable<ConstructorParameters<typeof ClassicLevel<Buffer, Buffer>>[1]>;
 
-/** A directory that is removed after the tests of the file. */
+/** A directory that is removed after the test that makes it, or, made outside of one, after the tests of the file. */
 export function temporary(): string {
   const directory = mkdtempSync(join(tmpdir(), 'kstreamd-verify-'));
-  afterAll(() => rmSync(directory, { recursive: true, force: true }));
+  const remove = (): void => rmSync(directory, { recursive: true, force: true });
+  try {
+    onTestFinished(remove);
+  } catch {
+    afterAll(remove); // no test is running
+  }
   return directory;
 }
 
