@@ -4,24 +4,40 @@ import { type Callback, promised, type StockTransactionError } from './stock.js'
 import { Turns } from './turns.js';
 
 const RETRY_AFTER_MS = 50;
+/**
+ * Every call has a bound of its own, of seconds, which librdkafka does not keep: offsets whose group's coordinator it looks for after a
+ * restart of the broker may wait for minutes.
+ */
+const ANSWERED_WITHIN_MS = 30_000;
 const CLOSED: StockTransactionError = { code: Code.state, message: 'the sink was closed' };
+const UNANSWERED: StockTransactionError = { code: Code.fatal, message: 'the client gave no answer', isFatal: true };
 
 /**
  * The client's calls of one producer's transactions, one at a time. A call that meets the end of its producer ends the
- * process, so none begins after `end`, and that waits for the last one.
+ * process, so none begins after `end`, and that waits for the last one. One that is never answered ends them all: the producer is of no more use.
  */
 export class TransactionCalls {
   private readonly turns = new Turns();
   private until = Number.POSITIVE_INFINITY;
   private ended = false;
+  private unanswered: Promise<unknown> | undefined;
+
+  constructor(private readonly answeredWithinMs = ANSWERED_WITHIN_MS) {}
+
+  /** Resolves when the call is answered after all that was waited for in vain; until then the producer must not be disconnected. */
+  get late(): Promise<unknown> | undefined {
+    return this.unanswered;
+  }
 
   /** undefined when it succeeded. */
   once(call: (done: Callback) => unknown): Promise<StockTransactionError | undefined> {
     return this.turns.take(async () => {
       if (this.ended) return CLOSED;
-      return promised(call).then(
-        () => undefined,
-        (error: StockTransactionError) => error,
+      return this.answer(
+        promised(call).then(
+          () => undefined,
+          (error: StockTransactionError) => error,
+        ),
       );
     });
   }
@@ -44,5 +60,17 @@ export class TransactionCalls {
   async end(): Promise<void> {
     this.ended = true;
     await this.turns.take(async () => {});
+  }
+
+  private async answer(call: Promise<StockTransactionError | undefined>): Promise<StockTransactionError | undefined> {
+    const waiting = new AbortController();
+    const late = delay(this.answeredWithinMs, UNANSWERED, { signal: waiting.signal }).catch(() => undefined); // answered
+    const answer = await Promise.race([call, late]);
+    waiting.abort();
+    if (answer === UNANSWERED) {
+      this.ended = true;
+      this.unanswered = call;
+    }
+    return answer;
   }
 }

@@ -14,7 +14,7 @@ export class TransactionalSink implements Sink {
 
   constructor(
     producer: StockProducer,
-    calls: TransactionCalls,
+    private readonly calls: TransactionCalls,
     private readonly sink: KafkaSink,
     timeoutMs: number,
   ) {
@@ -34,9 +34,12 @@ export class TransactionalSink implements Sink {
     return this.sink.flush();
   }
 
+  /** A producer with a call that is not answered is left behind until it is. */
   async close(): Promise<void> {
     await this.transaction.close();
-    await this.sink.close();
+    const { late } = this.calls;
+    if (late === undefined) await this.sink.close();
+    else void late.then(() => this.sink.close());
   }
 
   private async beginWith(outputs: OutputBatch): Promise<OutputBatch> {
