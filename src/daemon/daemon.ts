@@ -14,7 +14,7 @@ import { Turns } from './queries/turns.js';
 import { advertisedUrl, servingOf } from './serving.js';
 import { kstreamdVersion } from './version.js';
 
-/** Of the main thread, while records wait to be processed. With a quarter, answers take twice as long; with all of it, processing falls a third behind. */
+/** Of the main thread, while records wait to be processed. With half of it, processing falls a fifth behind and more where cores are short. */
 const QUERIES_SHARE = 0.4;
 /** Kept of the time of a shutdown, to end what a last snapshot leaves unfinished. */
 const CLOSING_MS = 1_000;

@@ -6,8 +6,8 @@ const GAP_SLICE_MS = 1;
 const NOTHING_MS = 0.25;
 /** What was left unused is kept up to this. */
 const MOST_CREDIT_MS = 20;
-/** What was taken too much is remembered up to this. */
-const MOST_DEBT_MS = 20;
+/** What was taken too much is remembered up to this: on a busy machine a turn may have stood still for most of its time. */
+const MOST_DEBT_MS = 5;
 
 export interface TurnsOptions {
   /** Whether records wait to be processed. */
