@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { fulfilledWithin } from '../core/fulfilled-within.js';
 import { Code } from './codes.js';
 import { type Callback, promised, type StockTransactionError } from './stock.js';
 import { Turns } from './turns.js';
@@ -20,14 +21,10 @@ export class TransactionCalls {
   private readonly turns = new Turns();
   private until = Number.POSITIVE_INFINITY;
   private ended = false;
-  private unanswered: Promise<unknown> | undefined;
+  /** Resolves when the call is answered after all that was waited for in vain; until then the producer must not be disconnected. */
+  late: Promise<unknown> | undefined;
 
   constructor(private readonly answeredWithinMs = ANSWERED_WITHIN_MS) {}
-
-  /** Resolves when the call is answered after all that was waited for in vain; until then the producer must not be disconnected. */
-  get late(): Promise<unknown> | undefined {
-    return this.unanswered;
-  }
 
   /** undefined when it succeeded. */
   once(call: (done: Callback) => unknown): Promise<StockTransactionError | undefined> {
@@ -63,14 +60,9 @@ export class TransactionCalls {
   }
 
   private async answer(call: Promise<StockTransactionError | undefined>): Promise<StockTransactionError | undefined> {
-    const waiting = new AbortController();
-    const late = delay(this.answeredWithinMs, UNANSWERED, { signal: waiting.signal }).catch(() => undefined); // answered
-    const answer = await Promise.race([call, late]);
-    waiting.abort();
-    if (answer === UNANSWERED) {
-      this.ended = true;
-      this.unanswered = call;
-    }
-    return answer;
+    if (await fulfilledWithin(this.answeredWithinMs, call)) return call;
+    this.ended = true;
+    this.late = call;
+    return UNANSWERED;
   }
 }

@@ -1,5 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { BrokerError, type KstreamdError, TaskMigratedError } from '../core/errors.js';
+import { fulfilledWithin } from '../core/fulfilled-within.js';
 import type { CommittedOffset, GroupMember, Transaction } from '../core/transport.js';
 import type { Addressed } from './addressed.js';
 import { Code } from './codes.js';
@@ -80,8 +80,8 @@ export class ProducerTransaction implements Transaction {
   async abort(): Promise<void> {
     if (this.since === undefined) return;
     const soon = performance.now() - this.endedAt < MARKERS_WITHIN_MS;
-    const settled = soon ? this.flush().catch(() => undefined) : undefined;
-    if (soon) await Promise.race([settled, delay(MARKERS_WITHIN_MS, undefined, { ref: false })]);
+    const settled = soon ? this.flush().catch(() => undefined) : Promise.resolve();
+    await fulfilledWithin(MARKERS_WITHIN_MS, settled);
     await this.undo();
     await settled;
   }

@@ -16,7 +16,7 @@ import type { TaskSet } from './task-set.js';
 /** Between two questions for what records need before they can be read. */
 const PREPARE_AGAIN_MS = 1000;
 
-/** Batches run one after the other so long, before timers, sockets and queries have their turn. */
+/** Batches run one after the other so long, before timers, sockets and queries have their turn: those that wait for nothing would leave them none. */
 const TURN_MS = 4;
 
 /**
@@ -24,7 +24,6 @@ const TURN_MS = 4;
  * batch (C1). Small when idle, large under load.
  */
 export class Cycle {
-  private turnBegan = 0;
   private defect: { readonly error: unknown } | undefined;
 
   constructor(
@@ -57,7 +56,7 @@ export class Cycle {
   async run(): Promise<void> {
     const { tasks, intake, batch, wake, interrupted } = this.options;
     const started = performance.now();
-    this.turnBegan = started;
+    let turnBegan = started;
     const taken = new Map<InputQueue, number>();
     const { isolating } = tasks;
     if (this.defect) throw this.defect.error;
@@ -68,7 +67,10 @@ export class Cycle {
       if (next) await this.runBatch(next.task, next.queue, taken);
       else if (taken.size === 0 || intake.drained || tasks.waiting) break;
       else await wake.wait(left);
-      if (performance.now() - this.turnBegan > TURN_MS) await this.yield();
+      if (performance.now() - turnBegan > TURN_MS) {
+        await nextTurn();
+        turnBegan = performance.now();
+      }
       if (left <= 0 || next?.task.commitRequested || (next && this.mustCommit(isolating))) break;
     }
     await this.punctuate();
@@ -79,12 +81,6 @@ export class Cycle {
     const { transaction, pace } = this.options;
     if (transaction?.since === undefined) return false;
     return performance.now() - transaction.since + waitMs + pace.longestMs > transaction.timeoutMs / 2;
-  }
-
-  /** Lets others have the main thread: batches that wait for nothing would leave them none. */
-  private async yield(): Promise<void> {
-    await nextTurn();
-    this.turnBegan = performance.now();
   }
 
   private async punctuate(): Promise<void> {

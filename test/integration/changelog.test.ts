@@ -55,27 +55,22 @@ describe('a changelog on a broker', () => {
       expect(code).not.toBe(0);
       expect(daemon.said.join('\n')).toMatch(/changelog\/recreated|broker\/unknown-topic/);
     },
-    180_000,
   );
 
-  it.each<[Guarantee]>([['at-least-once'], ['exactly-once']])(
-    'moves state to a new disk: %s',
-    async (guarantee) => {
-      const { name, from, to, file, scratch, stateDir } = await counted(guarantee);
-      await kafka.produce(from, input.slice(0, 3_000));
-      const first = await DaemonProcess.ready([file], { stateDir });
-      await kafka.untilCommitted(name, from);
-      expect((await first.stop()).code).toBe(0);
-      await kafka.produce(from, input.slice(3_000));
-      const elsewhere = scratch.path('elsewhere');
-      const second = await DaemonProcess.ready([file], { stateDir: elsewhere });
-      await kafka.untilCommitted(name, from);
-      expect((await second.stop()).code).toBe(0);
-      expect(await committedCounts(kafka, to, KEYS)).toEqual({ last: input.expected, records: input.records, gaps: 0 });
-      expect(readdirSync(elsewhere)).toContain(name);
-    },
-    180_000,
-  );
+  it.each<[Guarantee]>([['at-least-once'], ['exactly-once']])('moves state to a new disk: %s', async (guarantee) => {
+    const { name, from, to, file, scratch, stateDir } = await counted(guarantee);
+    await kafka.produce(from, input.slice(0, 3_000));
+    const first = await DaemonProcess.ready([file], { stateDir });
+    await kafka.untilCommitted(name, from);
+    expect((await first.stop()).code).toBe(0);
+    await kafka.produce(from, input.slice(3_000));
+    const elsewhere = scratch.path('elsewhere');
+    const second = await DaemonProcess.ready([file], { stateDir: elsewhere });
+    await kafka.untilCommitted(name, from);
+    expect((await second.stop()).code).toBe(0);
+    expect(await committedCounts(kafka, to, KEYS)).toEqual({ last: input.expected, records: input.records, gaps: 0 });
+    expect(readdirSync(elsewhere)).toContain(name);
+  });
 
   it('that may have lost tombstones since the local copy was written: the copy is built anew (S4)', async () => {
     const { name, from, to, file, changelog, stateDir, scratch } = await counted();

@@ -38,9 +38,8 @@ export class Turns {
   private credit = 0;
   private creditedAt: number;
   private idleAt: number;
+  /** When the last turn, or look for one, ended, while somebody still waits. */
   private settledAt = Number.NEGATIVE_INFINITY;
-  /** Of the main thread, since the last turn or look for one. */
-  private others = Number.POSITIVE_INFINITY;
   private readonly now: () => number;
   private readonly idle: () => number;
 
@@ -76,10 +75,10 @@ export class Turns {
   /** Undefined when it was no one's turn. */
   private serve(): Served | undefined {
     const began = this.now();
-    this.giveCredit(began);
+    const others = began - this.settledAt - this.giveCredit(began);
     const behind = this.options.busy();
     // Records that wait for something else than the main thread lose nothing, but what they wait for may come any moment.
-    const busy = behind && this.others >= NOTHING_MS;
+    const busy = behind && others >= NOTHING_MS;
     const most = behind ? Math.max(Math.min(this.credit, SLICE_MS), busy ? 0 : GAP_SLICE_MS) : SLICE_MS;
     if (most <= 0) return undefined;
     do {
@@ -92,15 +91,15 @@ export class Turns {
     return { began, busy };
   }
 
-  /** The share of what the main thread was used, and all that it was not. */
-  private giveCredit(now: number): void {
+  /** The share of what the main thread was used, and all that it was not; tells how long that was. */
+  private giveCredit(now: number): number {
     const idle = this.idle();
     const unused = Math.min(idle - this.idleAt, now - this.creditedAt);
     const used = now - this.creditedAt - unused;
     this.credit = Math.min(this.credit + used * this.options.share + unused, MOST_CREDIT_MS);
-    this.others = now - this.settledAt - unused;
     this.creditedAt = now;
     this.idleAt = idle;
+    return unused;
   }
 
   /** Nobody is owed for what was done while nothing else was to do. */

@@ -162,17 +162,25 @@ export const restoring = (around: CopySurroundings, storage: TaskStorage, option
 
 export const numbered = (count: number, keys = 10): Entry[] => Array.from({ length: count }, (_, i) => [`k${i % keys}`, i % 7 === 3 ? null : `v${i}`] as const);
 
-/** Restores until a number of batches was written. */
-export async function suspendedAfter(batches: number, around: CopySurroundings, storage: TaskStorage): Promise<void> {
+/** Restores until so many batches and one more were written, and suspends; resolves to how that ended. */
+export async function suspendedAfter(
+  batches: number,
+  around: CopySurroundings,
+  storage: TaskStorage,
+  listener: RestoreListener = {},
+): Promise<Awaited<ReturnType<Restoration['restore']>>> {
   let seen = 0;
   const suspended: Promise<void>[] = [];
   const restoration = restoring(around, storage, {
     listener: {
-      onBatch: () => {
+      ...listener,
+      onBatch: (...told) => {
+        listener.onBatch?.(...told);
         if (seen++ >= batches) suspended.push(restoration.suspend());
       },
     },
   });
-  await restoration.restore([]);
+  const end = await restoration.restore([]);
   await Promise.all(suspended);
+  return end;
 }

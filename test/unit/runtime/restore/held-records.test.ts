@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { TaskStorage } from '../../../../src/core/store.js';
 import type { RestoreListener } from '../../../../src/runtime/restore/listener.js';
 import { openTaskStorage } from '../../../../src/runtime/task-storage.js';
-import { contents, type Entry, fold, numbered, restoring, World } from './harness.js';
+import { contents, type Entry, fold, numbered, restoring, suspendedAfter, World } from './harness.js';
 
 const RECORDS = 4500;
 const ENTRIES: readonly Entry[] = numbered(RECORDS);
@@ -85,16 +85,12 @@ describe.each(Object.entries(engines))('restoring into %s', (_, { open, persiste
     const storage = await open();
     const around = await world.surroundings();
     let restored = 0;
-    const suspended: Promise<void>[] = [];
     const listener: RestoreListener = {
       onBatch: (_restored, _position, records) => {
         restored += records;
-        if (suspended.length === 0) suspended.push(first.suspend());
       },
     };
-    const first = restoring(around, storage, { listener });
-    expect(await first.restore([])).toBe('suspended');
-    await Promise.all(suspended);
+    expect(await suspendedAfter(0, around, storage, listener)).toBe('suspended');
     expect(restored).toBeGreaterThan(0);
     expect(restored).toBeLessThan(RECORDS);
     expect(await contents(storage)).toEqual(fold(ENTRIES.slice(0, restored)));

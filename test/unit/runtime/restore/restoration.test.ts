@@ -62,17 +62,13 @@ describe.each(['memory', 'leveldb'] as const)('restoring into %s', (engine) => {
     const storage = await world.storage(engine);
     const around = await world.surroundings(SMALL);
     let restored = 0;
-    const suspended: Promise<void>[] = [];
     const listener: RestoreListener = {
       onBatch: (_, _position, records) => {
         restored += records;
-        if (suspended.length === 0) suspended.push(first.suspend());
       },
       onSuspended: (_, records) => expect(records).toBe(restored),
     };
-    const first = restoring(around, storage, { listener });
-    expect(await first.restore([])).toBe('suspended');
-    await Promise.all(suspended);
+    expect(await suspendedAfter(0, around, storage, listener)).toBe('suspended');
     const [position] = await storage.positions();
     expect(position?.offset).toBe(restored);
     expect(restored).toBeLessThan(4500);
