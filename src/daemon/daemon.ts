@@ -5,11 +5,12 @@ import type { Worker } from '../runtime/worker.js';
 import { described } from '../stores/open-verified.js';
 import { Scrubber } from '../stores/scrubber.js';
 import { type HttpServer, type Readiness, startHttp } from '../telemetry/http.js';
+import { frontInThread } from '../telemetry/http-opening.js';
 import { PrometheusMetrics } from '../telemetry/metrics.js';
 import { type Application, makeApplication } from './application.js';
 import type { DaemonOptions } from './options.js';
 import { Peers } from './queries/peers.js';
-import { storesRoute } from './queries/stores-route.js';
+import { STORES_HEADERS, storesRoute } from './queries/stores-route.js';
 import { Turns } from './queries/turns.js';
 import { advertisedUrl, servingOf } from './serving.js';
 import { kstreamdVersion } from './version.js';
@@ -52,7 +53,10 @@ export async function runDaemon(pipelines: readonly Pipeline[], options: DaemonO
       const turns = new Turns({ busy: () => running().some(({ worker }) => worker.behind), share: QUERIES_SHARE });
       const stores = storesRoute({ applications: () => running().map(({ queried }) => queried), peers, logger, turns });
       const { address, token, tls } = serving;
-      server = await startHttp({ address, token, tls, readiness, status: () => statusOf(applications), metrics, routes: { '/stores': stores }, turns, logger });
+      const routes = { '/stores': stores };
+      const status = (): Promise<object> => statusOf(applications);
+      const http = { address, token, tls, readiness, status, metrics, routes, headers: STORES_HEADERS, turns, logger };
+      server = await startHttp(http, frontInThread);
       logger.info({ url: server.url, advertised: url() }, 'answering /live, /ready, /metrics, /status and /stores');
     }
     logger.info({ version: kstreamdVersion, applications: [...applications.keys()], stateDir: options.stateDir }, 'started');

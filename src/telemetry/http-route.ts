@@ -1,4 +1,3 @@
-import type { IncomingHttpHeaders } from 'node:http';
 import type { MaybePromise } from '../core/maybe.js';
 
 /** A GET or HEAD that was let in. */
@@ -7,7 +6,8 @@ export interface HttpRequest {
   readonly path: string;
   /** What stands behind the `?`, as it came. */
   readonly search: string;
-  readonly headers: IncomingHttpHeaders;
+  /** Those that the server hands on. */
+  readonly headers: Readonly<Record<string, string>>;
   /** Whether the client is there no more. */
   readonly gone: () => boolean;
 }

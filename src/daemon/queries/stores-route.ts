@@ -21,6 +21,9 @@ export interface StoresRouteOptions {
   readonly turns: Pick<Turns, 'turn'>;
 }
 
+/** Of a request, those that it reads. */
+export const STORES_HEADERS = ['authorization', PEER_HEADER];
+
 /** `/stores` and what is below (S11): docs/queries.md describes it. */
 export function storesRoute(options: StoresRouteOptions): HttpRoute {
   const refused = (error: unknown): HttpAnswer => refusalOf(error, options.logger);

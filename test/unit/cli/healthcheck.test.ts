@@ -1,6 +1,7 @@
 import { createServer } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { startHttp } from '../../../src/telemetry/http.js';
+import { frontHere } from '../../../src/telemetry/http-opening.js';
 import { runCaptured } from './run-captured.js';
 
 const open: { close(): unknown }[] = [];
@@ -11,12 +12,15 @@ afterEach(async () => {
 
 async function daemon(ready: boolean, host = '127.0.0.1'): Promise<number> {
   const metrics = { expose: async () => '', contentType: 'text/plain' };
-  const server = await startHttp({
-    address: { host, port: 0 },
-    readiness: () => ({ ready, reasons: ready ? [] : ['no tasks'] }),
-    status: async () => ({}),
-    metrics,
-  });
+  const server = await startHttp(
+    {
+      address: { host, port: 0 },
+      readiness: () => ({ ready, reasons: ready ? [] : ['no tasks'] }),
+      status: async () => ({}),
+      metrics,
+    },
+    frontHere,
+  );
   open.push(server);
   return server.address.port;
 }

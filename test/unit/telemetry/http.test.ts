@@ -5,6 +5,8 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { ConfigError } from '../../../src/core/errors.js';
 import { type HttpOptions, type HttpServer, startHttp } from '../../../src/telemetry/http.js';
 import { formatHttpAddress, type HttpAddress, parseHttpAddress } from '../../../src/telemetry/http-address.js';
+import { type FrontOpening, frontHere } from '../../../src/telemetry/http-opening.js';
+import type { HttpRequest, HttpRoute } from '../../../src/telemetry/http-route.js';
 import { PrometheusMetrics } from '../../../src/telemetry/metrics.js';
 
 /** An address of this machine that is not loopback: a request to it comes from it. */
@@ -31,13 +33,16 @@ afterEach(async () => {
 });
 
 async function start(options: Partial<HttpOptions> = {}): Promise<HttpServer> {
-  const server = await startHttp({
-    address: { host: '127.0.0.1', port: 0 },
-    readiness: () => ({ ready: true, reasons: [] }),
-    status: async () => ({ applications: [] }),
-    metrics: { expose: async () => 'x 1\n', contentType: 'text/plain' },
-    ...options,
-  });
+  const server = await startHttp(
+    {
+      address: { host: '127.0.0.1', port: 0 },
+      readiness: () => ({ ready: true, reasons: [] }),
+      status: async () => ({ applications: [] }),
+      metrics: { expose: async () => 'x 1\n', contentType: 'text/plain' },
+      ...options,
+    },
+    frontHere,
+  );
   open.push(server);
   return server;
 }
@@ -130,6 +135,89 @@ describe('routes', () => {
   });
 });
 
+describe('requests', () => {
+  test('on one connection, sent at once, are answered in their order', async () => {
+    let answerFirst = (): void => {};
+    const slow: HttpRoute = () => new Promise((resolve) => (answerFirst = () => resolve({ status: 200, body: { first: true } })));
+    const readiness: HttpOptions['readiness'] = () => {
+      answerFirst();
+      return { ready: true, reasons: [] };
+    };
+    const { address } = await start({ routes: { '/slow': slow }, readiness });
+    const socket = connect(address.port, address.host).setEncoding('utf8');
+    open.push({ close: () => socket.destroy() });
+    let text = '';
+    socket.on('data', (chunk: string) => (text += chunk));
+    socket.write('GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\nGET /ready HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    await expect.poll(() => [...text.matchAll(/\{.*\}/g)].map(([body]) => body)).toEqual(['{"first":true}', '{"ready":true,"reasons":[]}']);
+  });
+
+  test('tell when their client has gone, and their answers go nowhere', async () => {
+    const seen: HttpRequest[] = [];
+    const patient: HttpRoute = (request) => {
+      seen.push(request);
+      return new Promise((resolve) =>
+        setImmediate(function look(): void {
+          if (request.gone()) resolve({ status: 200, body: {} });
+          else setImmediate(look);
+        }),
+      );
+    };
+    const { address, url } = await start({ routes: { '/patient': patient } });
+    const socket = connect(address.port, address.host);
+    socket.write('GET /patient/x%20y?a=b HTTP/1.1\r\nHost: localhost\r\nX-Mine: 1\r\n\r\n');
+    await expect.poll(() => seen.length).toBe(1);
+    expect([seen[0]?.path, seen[0]?.search, seen[0]?.headers, seen[0]?.gone()]).toEqual(['/patient/x%20y', 'a=b', {}, false]);
+    socket.destroy();
+    await expect.poll(() => seen[0]?.gone()).toBe(true);
+    expect((await fetch(`${url}/live`)).status).toBe(200);
+  });
+
+  test('come with the headers that routes read, and no other', async () => {
+    const { url } = await start({ headers: ['x-mine', 'x-none'], routes: { '/echo': ({ headers }) => ({ status: 200, body: headers }) } });
+    expect(await (await fetch(`${url}/echo`, { headers: { 'X-Mine': 'a', 'X-Other': 'b' } })).json()).toEqual({ 'x-mine': 'a' });
+  });
+
+  test.each([[1], [40]])('%i at once are each answered with their own', async (count) => {
+    const { url } = await start({ routes: { '/echo': ({ path }) => ({ status: 200, body: { path } }) } });
+    const paths = Array.from({ length: count }, (_, i) => `/echo/${i}`);
+    const answers = await Promise.all(paths.map(async (path) => (await fetch(url + path)).json()));
+    expect(answers).toEqual(paths.map((path) => ({ path })));
+  });
+});
+
+describe('a server that ends by itself', () => {
+  /** Listens or not, and ends when told to. */
+  function ending(listens: boolean): { opening: FrontOpening; end: () => void } {
+    let ended = (_why: string): void => {};
+    const opening: FrontOpening = (_settings, listeners) => {
+      ended = listeners.ended;
+      if (listens) setImmediate(() => listeners.message({ kind: 'listening', address: { host: '127.0.0.1', port: 1 } }));
+      return { post: () => {}, end: async () => {} };
+    };
+    return { opening, end: () => ended('out of memory') };
+  }
+  const options: HttpOptions = {
+    address: { host: '127.0.0.1', port: 0 },
+    readiness: () => ({ ready: true, reasons: [] }),
+    status: async () => ({}),
+    metrics: { expose: async () => '', contentType: 'text/plain' },
+  };
+
+  test('before it listens is the error of the start', async () => {
+    const { opening, end } = ending(false);
+    const starting = startHttp(options, opening);
+    end();
+    await expect(starting).rejects.toMatchObject({ code: 'http/ended', message: 'the HTTP server ended: out of memory' });
+  });
+
+  test('later throws where nothing catches it but the process', async () => {
+    const { opening, end } = ending(true);
+    await startHttp(options, opening);
+    expect(end).toThrow(expect.objectContaining({ code: 'http/ended' }));
+  });
+});
+
 describe('listening', () => {
   test('on port 0 gives the port that was chosen', async () => {
     const { address, url } = await start();
@@ -154,12 +242,15 @@ describe('listening', () => {
   });
 
   test('close drops open connections and frees the port', async () => {
-    const server = await startHttp({
-      address: { host: '127.0.0.1', port: 0 },
-      readiness: () => ({ ready: true, reasons: [] }),
-      status: async () => ({ applications: [] }),
-      metrics: { expose: async () => '', contentType: 'text/plain' },
-    });
+    const server = await startHttp(
+      {
+        address: { host: '127.0.0.1', port: 0 },
+        readiness: () => ({ ready: true, reasons: [] }),
+        status: async () => ({ applications: [] }),
+        metrics: { expose: async () => '', contentType: 'text/plain' },
+      },
+      frontHere,
+    );
     const socket = connect(server.address.port, server.address.host);
     await new Promise((resolve) => socket.once('connect', resolve));
     const ended = new Promise((resolve) => socket.once('close', resolve));

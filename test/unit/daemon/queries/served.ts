@@ -3,12 +3,13 @@ import { silentLogger } from '../../../../src/core/logger.js';
 import type { Serde } from '../../../../src/core/serde.js';
 import type { StoreDefinition } from '../../../../src/core/store.js';
 import { Peers } from '../../../../src/daemon/queries/peers.js';
-import { storesRoute } from '../../../../src/daemon/queries/stores-route.js';
+import { STORES_HEADERS, storesRoute } from '../../../../src/daemon/queries/stores-route.js';
 import { Turns } from '../../../../src/daemon/queries/turns.js';
 import { advertisedUrl } from '../../../../src/daemon/serving.js';
 import type { WorkerOptions } from '../../../../src/runtime/worker-options.js';
 import { serdeFor } from '../../../../src/serdes/formats.js';
 import { type HttpOptions, type HttpServer, startHttp } from '../../../../src/telemetry/http.js';
+import { frontHere } from '../../../../src/telemetry/http-opening.js';
 import type { Flow } from '../../runtime/harness.js';
 import { CountedMetrics } from '../../runtime/restore/harness.js';
 import type { RunningWorker, WorkerBench } from '../../runtime/worker-bench.js';
@@ -50,23 +51,27 @@ export async function serve(bench: WorkerBench, flow: Flow, { id = 'a', http, to
   const peers = new Peers({ ca: undefined, token });
   const formatOf = (name: string): Serde<unknown> | undefined => (formats[name] as Serde<unknown> | undefined) ?? serdeFor(name);
   const turns = new Turns({ busy: () => running?.worker.behind ?? false, share: 0.25 });
-  server = await startHttp({
-    address: { host: '127.0.0.1', port: 0 },
-    readiness: () => ({ ready: true, reasons: [] }),
-    status: async () => ({}),
-    metrics: { expose: async () => '', contentType: 'text/plain' },
-    routes: {
-      '/stores': storesRoute({
-        applications: () => (running === undefined ? [] : [{ queries: running.worker.queries, serdeFor: formatOf, metrics }]),
-        peers,
-        logger: silentLogger,
-        turns,
-      }),
+  server = await startHttp(
+    {
+      address: { host: '127.0.0.1', port: 0 },
+      readiness: () => ({ ready: true, reasons: [] }),
+      status: async () => ({}),
+      metrics: { expose: async () => '', contentType: 'text/plain' },
+      routes: {
+        '/stores': storesRoute({
+          applications: () => (running === undefined ? [] : [{ queries: running.worker.queries, serdeFor: formatOf, metrics }]),
+          peers,
+          logger: silentLogger,
+          turns,
+        }),
+      },
+      headers: STORES_HEADERS,
+      turns,
+      token,
+      ...http,
     },
-    turns,
-    token,
-    ...http,
-  });
+    frontHere,
+  );
   const listening = server;
   running = bench.start(flow, { ...worker, instance, metrics });
   return {
