@@ -67,6 +67,8 @@ export class Commit {
   private lost: OutputsLost | undefined;
   /** Why nothing is committed any more, wherever the tasks go back to. */
   private refused: OutputsLost | undefined;
+  /** Tasks with state on this disk alone, whose first position is on it. */
+  private readonly begun = new WeakSet<Task>();
   private lastRefresh: number;
   private lastRefreshOutside: number;
   /** Some task reads a topic that is not a lead topic. */
@@ -139,12 +141,21 @@ export class Commit {
     this.last.commit = this.occasion(started);
   }
 
-  /** Where new tasks begin, before their changelogs get the first record: a crash in between must not leave records without an offset (C5). */
+  /**
+   * Where new tasks begin, before their changelogs get the first record: a crash in between must not leave records without an offset (C5).
+   * Where no changelog could restore a store, the disk says so too before the group says more: a crash between the first commit and the
+   * first flush would leave a store that knows nothing of what is missing (C4).
+   */
   private async commitStarts(owned: readonly OwnedTask[]): Promise<void> {
-    const beginning = owned.filter(({ task }) => task.dirty && task.changelogs.length > 0);
+    const beginning = owned.filter(({ task }) => task.dirty && (task.changelogs.length > 0 || task.localOnly));
     const offsets = beginning.flatMap(({ starts }) => starts).filter((start) => !this.sent.has(partitionKey(start)));
     if (offsets.length > 0) await this.acknowledged(this.options.member.commit(offsets));
     for (const offset of offsets) this.sent.set(partitionKey(offset), offset.offset);
+    for (const { task } of beginning) {
+      if (!task.localOnly || this.begun.has(task)) continue;
+      await task.state.flush(storedPositions(task, [], this.options.now()));
+      this.begun.add(task);
+    }
   }
 
   /** Forgets what was committed for partitions that have gone. */

@@ -54,6 +54,8 @@ export class TaskState {
   readonly committedViews: CommittedViews;
   private flushing: Promise<void> | undefined;
   private expiring: Promise<void> | undefined;
+  /** A flush has come meanwhile. */
+  private expireAgain = false;
   private closing = false;
   /** The engine's files are being replaced. */
   private replacing = false;
@@ -324,9 +326,7 @@ export class TaskState {
   private flushed(): void {
     this.flushing = undefined;
     for (const { buffer } of this.stores.values()) buffer.flushed();
-    this.expiring ??= this.expire().finally(() => {
-      this.expiring = undefined;
-    });
+    this.expireSoon();
   }
 
   private async whileUnreadable<T>(work: () => Promise<T>): Promise<T> {
@@ -337,6 +337,19 @@ export class TaskState {
     } finally {
       this.replacing = false;
     }
+  }
+
+  /** What a flush makes expire while rows are being removed has its turn behind them: there may be no flush after it (S8). */
+  private expireSoon(): void {
+    if (this.expiring !== undefined) {
+      this.expireAgain = true;
+      return;
+    }
+    this.expireAgain = false;
+    this.expiring = this.expire().finally(() => {
+      this.expiring = undefined;
+      if (this.expireAgain && !this.closing) this.expireSoon();
+    });
   }
 
   /** Removes rows that nobody sees any more, beside all other work (S8). */

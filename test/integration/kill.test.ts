@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { braked, release } from './brake.js';
 import { CountedInput, counting, readCounts } from './counting.js';
 import { DaemonProcess } from './daemon-process.js';
 import { eventually } from './eventually.js';
@@ -11,6 +12,8 @@ const LONG = process.env.KSTREAMD_LONG_TESTS === '1';
 const RECORDS = LONG ? 1_000_000 : 200_000;
 const KEYS = 20_000;
 const KILLS = LONG ? 10 : 4;
+/** Records a second while it is killed: after the last kill work is left, however late this test looks. */
+const SLOWLY = LONG ? 100_000 : 50_000;
 
 const brokers = inject('brokers');
 const input = new CountedInput(RECORDS, KEYS);
@@ -38,7 +41,7 @@ describe('records counted at-least-once', () => {
   it('survive kill -9 again and again: no output is missing, state holds each record once, offsets reach the end (C2, C4)', async () => {
     const scratch = new Scratch();
     const [name, to] = [unique('killed'), await kafka.createTopic(unique('out'), 4)];
-    const file = scratch.file('p.yaml', counting(name, brokers, from, to));
+    const file = scratch.file('p.yaml', braked(scratch, counting(name, brokers, from, to), SLOWLY));
     const committed = async (): Promise<number> => (await kafka.committed(name, from)).reduce<number>((sum, offset) => sum + (offset ?? 0), 0);
     // A static member takes its partitions back at once; others wait for the session of the dead one to end.
     const start = () => new DaemonProcess([file], { stateDir: scratch.path('state'), flags: ['--instance-id', 'one'] });
@@ -55,6 +58,7 @@ describe('records counted at-least-once', () => {
       killedAt.every((offset, i) => offset < RECORDS && offset > (killedAt[i - 1] ?? 0)),
       `killed at ${killedAt}`,
     ).toBe(true);
+    release(scratch);
     const last = start();
     await kafka.untilCommitted(name, from, 60_000);
     await eventually('lag 0', async () => (await last.metric('lag_records')) === 0);

@@ -1,7 +1,7 @@
-import { rmSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { KafkaCluster } from '../../scripts/kafka-cluster.mjs';
+import { braked, release } from './brake.js';
 import { CountedInput, counting, readCounts } from './counting.js';
 import { DaemonProcess } from './daemon-process.js';
 import { KafkaData } from './kafka-data.js';
@@ -13,28 +13,21 @@ const OUTAGE_MS = LONG ? 20_000 : 2_000;
 const KEYS = 5_000;
 const input = new CountedInput(300_000, KEYS);
 
-/** A step that lets at most ten thousand records a second pass while the file `brake` lies beside it: an outage meets work, however long it takes to come. */
-const BRAKE = `import { existsSync } from 'node:fs';
-const brake = new URL('./brake', import.meta.url);
-let passed = 0;
-export class Brake {
-  init(context) { this.context = context; }
-  process(record) {
-    this.context.forward(record);
-    if (++passed % 100 === 0 && existsSync(brake)) return new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}
-`;
-
-/** The pipeline with that step at its end. */
-function braked(scratch: Scratch, name: string, from: string, to: string): string {
-  scratch.file('brake.mjs', BRAKE);
-  scratch.file('brake', '');
-  return scratch.file(`${name}.yaml`, counting(name, cluster.brokers, from, to).replace(/^to:/m, '  - use: ./brake.mjs#Brake\nto:'));
-}
+/** Records a second, before an outage: it meets work, however long it takes to come. */
+const SLOWLY = 10_000;
 
 let cluster: KafkaCluster;
 let kafka: KafkaData;
+
+/** As `untilCommitted`, and what the daemon logged is told when it takes longer than it may. */
+async function makesUp(daemon: DaemonProcess, name: string, from: string): Promise<void> {
+  const committed = (): Promise<boolean> =>
+    kafka.untilCommitted(name, from, 1_000).then(
+      () => true,
+      () => false,
+    );
+  await daemon.until('everything is committed', committed, 90_000);
+}
 
 beforeAll(async () => {
   cluster = await KafkaCluster.start({ name: unique('outage'), owned: true, shortLived: true });
@@ -51,7 +44,7 @@ describe('the broker', () => {
     const scratch = new Scratch();
     const [name, from, to] = [unique('count'), await kafka.createTopic(unique('in'), 2), await kafka.createTopic(unique('out'), 2)];
     await kafka.produce(from, input.slice());
-    const file = braked(scratch, name, from, to);
+    const file = scratch.file('p.yaml', braked(scratch, counting(name, cluster.brokers, from, to), SLOWLY));
     const daemon = await DaemonProcess.ready([file], { stateDir: scratch.path('state') });
     const written = async (): Promise<number> => (await daemon.metric('records_out_total')) ?? 0;
     await daemon.until('work has begun', async () => (await written()) > input.records / 20);
@@ -64,11 +57,11 @@ describe('the broker', () => {
     expect(await written()).toBeLessThan(input.records);
     await delay(OUTAGE_MS); // how long it lasts is the fault itself
     expect((await daemon.get('/ready'))?.status).toBe(503);
-    rmSync(scratch.path('brake'));
+    release(scratch);
     await cluster.start();
 
     await daemon.until('/ready says 200', async () => (await daemon.get('/ready'))?.status === 200);
-    await kafka.untilCommitted(name, from, 90_000);
+    await makesUp(daemon, name, from);
     expect((await daemon.stop()).code).toBe(0);
     expect(daemon.said).toEqual([]);
     const { last, gaps } = await readCounts(kafka, to, KEYS);
@@ -82,7 +75,7 @@ describe('the broker', () => {
     const from = await kafka.createTopic(unique('in'), 2);
     const start = async (name: string, flags: readonly string[]) => {
       const to = await kafka.createTopic(unique('out'), 2);
-      const file = braked(scratch, name, from, to);
+      const file = scratch.file(`${name}.yaml`, braked(scratch, counting(name, cluster.brokers, from, to), SLOWLY));
       return { name, to, file, daemon: await DaemonProcess.ready([file], { stateDir: scratch.path('state'), flags }) };
     };
     const [patient, hurried] = await Promise.all([
@@ -111,16 +104,16 @@ describe('the broker', () => {
     expect(performance.now() - askedAgain).toBeLessThan(20_000);
     expect(await ended).toEqual({ code: 143, signal: null });
 
-    rmSync(scratch.path('brake'));
+    release(scratch);
     await cluster.start();
-    const makesUp = async ({ name, to, file }: typeof patient): Promise<void> => {
+    const goesOn = async ({ name, to, file }: typeof patient): Promise<void> => {
       const again = await DaemonProcess.ready([file], { stateDir: scratch.path('state'), flags: ['--instance-id', 'one'] });
-      await kafka.untilCommitted(name, from, 90_000);
+      await makesUp(again, name, from);
       expect((await again.stop()).code).toBe(0);
       const { last, gaps } = await readCounts(kafka, to, KEYS);
       expect(gaps).toBe(0);
       expect(last).toEqual(few.expected);
     };
-    await Promise.all([patient, hurried].map(makesUp));
+    await Promise.all([patient, hurried].map(goesOn));
   });
 });

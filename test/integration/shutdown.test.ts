@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { braked, release } from './brake.js';
 import { CountedInput, counting, readCounts } from './counting.js';
 import { DaemonProcess } from './daemon-process.js';
 import { KafkaData } from './kafka-data.js';
@@ -6,6 +7,8 @@ import { Scratch, unique } from './scratch.js';
 
 const RECORDS = process.env.KSTREAMD_LONG_TESTS === '1' ? 400_000 : 250_000;
 const KEYS = 5_000;
+/** Records a second until it is stopped: work is left then, however late this test looks. */
+const SLOWLY = 50_000;
 /** Of the 30 s after which it is forced. */
 const SHUTDOWN_WITHIN_MS = 20_000;
 
@@ -30,6 +33,7 @@ async function interrupted(file: string, name: string, scratch: Scratch): Promis
   expect(await daemon.stop()).toEqual({ code: 0, signal: null });
   expect(performance.now() - asked).toBeLessThan(SHUTDOWN_WITHIN_MS);
   expect(daemon.said).toEqual([]);
+  release(scratch);
   return (await kafka.committed(name, from)).reduce<number>((sum, offset) => sum + (offset ?? 0), 0);
 }
 
@@ -43,7 +47,8 @@ describe('SIGTERM under load', () => {
   it('drains and commits what it has written, and the next start repeats nothing: stateless (C5)', async () => {
     const scratch = new Scratch();
     const [name, to] = [unique('echo'), await kafka.createTopic(unique('out'), 4)];
-    const file = scratch.file('p.yaml', `name: ${name}\nkafka: ${brokers}\nfrom: { topic: ${from}, value: bytes }\nto: ${to}\n`);
+    const echo = `name: ${name}\nkafka: ${brokers}\nfrom: { topic: ${from}, value: bytes }\nto: ${to}\n`;
+    const file = scratch.file('p.yaml', braked(scratch, echo, SLOWLY));
     const committed = await interrupted(file, name, scratch);
     expect(committed).toBeGreaterThan(0);
     expect(committed).toBeLessThan(RECORDS);
@@ -58,7 +63,7 @@ describe('SIGTERM under load', () => {
   it('drains and commits what it has written, and the next start repeats nothing: a count (C4, C5)', async () => {
     const scratch = new Scratch();
     const [name, to] = [unique('count'), await kafka.createTopic(unique('out'), 4)];
-    const file = scratch.file('p.yaml', counting(name, brokers, from, to));
+    const file = scratch.file('p.yaml', braked(scratch, counting(name, brokers, from, to), SLOWLY));
     const committed = await interrupted(file, name, scratch);
     expect(committed).toBeGreaterThan(0);
     expect(committed).toBeLessThan(RECORDS);

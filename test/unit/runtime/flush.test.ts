@@ -197,6 +197,19 @@ describe('C4: a store without a changelog', () => {
     expect(written(bench, 'out')).toHaveLength(4);
   });
 
+  test('misses what the very first flush missed, which a restart takes again', async () => {
+    const first = await started(commits(0), local());
+    killAfterCommit(first);
+    bench.append('in', [1, 2]);
+    await bench.until(() => bench.committed() === 2 && first.mortal.dead);
+    expect(machine.contents()).toEqual({});
+    bench.append('in', [3]);
+    machine.start(local(), commits(0));
+    await bench.until(() => bench.committed() === 3);
+    expect(written(bench, 'out').at(-1)).toBe('k=3');
+    expect(written(bench, 'out')).toHaveLength(3);
+  });
+
   test('beside one that has one: after a crash both are built from the input, and each record counts once', async () => {
     const both = each((record, context) => {
       for (const name of ['counts', 'plain']) {

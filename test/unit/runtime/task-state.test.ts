@@ -1,7 +1,10 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
+import { latin1Of } from '../../../src/core/latin1.js';
 import { type Logger, silentLogger } from '../../../src/core/logger.js';
-import type { StoreEngine, TaskStorage } from '../../../src/core/store.js';
+import type { StoreEngine, StoreReader, TaskStorage } from '../../../src/core/store.js';
+import type { WindowStore } from '../../../src/core/store-types.js';
 import { CacheBudget } from '../../../src/runtime/cache-budget.js';
+import { timeOf } from '../../../src/runtime/stores/time-bytes.js';
 import { TaskState } from '../../../src/runtime/task-state.js';
 import { serdeFor } from '../../../src/serdes/formats.js';
 import { memoryEngine } from '../../../src/stores/memory.js';
@@ -133,6 +136,62 @@ describe('the state of a task', () => {
     bytes.fill(0);
     store.get('a')?.fill(0);
     expect(String(store.get('a'))).toBe('before');
+    await state.close();
+  });
+
+  it('removes what has expired while it was removing, without a further flush (S8)', async () => {
+    const removals: (() => void)[] = [];
+    let rows: StoreReader | undefined;
+    const engine: StoreEngine = {
+      persistent: false,
+      openTask: async (options) => {
+        const inner = (await (memoryEngine().openTask(options) as unknown)) as Required<TaskStorage>;
+        rows = inner.store('windows');
+        const deleteRange: TaskStorage['deleteRange'] = async (...range) => {
+          await new Promise<void>((resolve) => removals.push(resolve));
+          await inner.deleteRange(...range);
+        };
+        return {
+          store: (name) => inner.store(name),
+          positions: () => inner.positions(),
+          clear: () => inner.clear(),
+          close: () => inner.close(),
+          apply: (...all) => inner.apply(...all),
+          deleteRange,
+        };
+      },
+    };
+    const state = await TaskState.open({
+      application: 'app',
+      directory: '/nowhere',
+      stores: [{ name: 'windows', type: 'window', retentionMs: 120_000, windowSizeMs: 3, engine: 'tested', key: 'string', value: 'string' }],
+      engines: new Map([['tested', engine]]),
+      serdeFor,
+      cache: new CacheBudget(1_000_000),
+      logger: silentLogger,
+    });
+    const write = async (time: number): Promise<void> => {
+      state.store<WindowStore<string, string>>('windows').put('k', 'v', time);
+      state.endBatch();
+      state.committed();
+      await state.flush([]);
+    };
+    const times = async (): Promise<number[]> => {
+      const scan = (rows as StoreReader).scan({});
+      const found = [...(await scan.next())].map(([key]) => latin1Of(key)).filter((row) => row.charCodeAt(0) === 0);
+      await scan.close();
+      return found.map((row) => timeOf(row, 0));
+    };
+    // The second makes the first expire, the third the second while the first is being removed.
+    for (const time of [0, 300_000, 600_000]) await write(time);
+    expect(await times()).toEqual([0, 300_000, 600_000]);
+    await vi.waitUntil(
+      async () => {
+        for (const remove of removals.splice(0)) remove();
+        return (await times()).join() === '600000';
+      },
+      { timeout: 20_000 },
+    );
     await state.close();
   });
 
