@@ -131,8 +131,13 @@ export const send = (addon: PackedAddon, handle: PackedHandle, { topics, count, 
   addon.produce(handle, topics, count, fields, timestamps, sources);
 
 /** Reads until `done` says that there is enough, or fails after 20 s. */
-export async function readUntil(addon: PackedAddon, handle: PackedHandle, done: (all: Unpacked) => boolean, max = 1000): Promise<Unpacked> {
-  const all = { records: [] as ReadRecord[], events: [] as ReadEvent[], parts: 0, bodyBytes: 0 };
+export async function readUntil(
+  addon: PackedAddon,
+  handle: PackedHandle,
+  done: (all: Unpacked) => boolean,
+  max = 1000,
+): Promise<Unpacked & { readonly reads: number }> {
+  const all = { records: [] as ReadRecord[], events: [] as ReadEvent[], parts: 0, bodyBytes: 0, reads: 0 };
   for (const end = Date.now() + 20_000; Date.now() < end; ) {
     const memory = await addon.read(handle, max, 200);
     if (memory !== undefined) {
@@ -140,6 +145,7 @@ export async function readUntil(addon: PackedAddon, handle: PackedHandle, done: 
       all.records.push(...records);
       all.events.push(...events);
       all.parts += parts;
+      all.reads++;
       all.bodyBytes += bodyBytes;
     }
     if (done(all)) return all;

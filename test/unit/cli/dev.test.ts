@@ -5,7 +5,7 @@ import { eventually } from '../../integration/eventually.js';
 import { Scratch } from '../../integration/scratch.js';
 import { runCaptured } from './run-captured.js';
 
-const SLOW = 30_000;
+const SLOW = 120_000;
 
 /** A pipeline that marks what its tests send, so that outputs tell which version of the file ran. */
 function marking(mark: string): string {
@@ -42,7 +42,7 @@ class Running {
   }
 
   prints(text: string, times = 1): Promise<unknown> {
-    const found = eventually(text, () => (this.stdout + this.stderr).split(text).length > times, 15_000);
+    const found = eventually(text, () => (this.stdout + this.stderr).split(text).length > times);
     return found.catch((error: Error) => Promise.reject(new Error(`${error.message}\n${this.stdout}${this.stderr}`)));
   }
 

@@ -22,7 +22,7 @@ describe('calls of transactions', () => {
     expect(open).toHaveLength(1);
     open[0]?.(null);
     expect(await first).toBeUndefined();
-    await vi.waitFor(() => expect(open).toHaveLength(2));
+    await vi.waitFor(() => expect(open).toHaveLength(2), { timeout: 20_000 });
     let ended = false;
     const end = calls.end().then(() => {
       ended = true;

@@ -39,7 +39,7 @@ describe('C3: work that is slower than the transaction timeout', () => {
     bench.append('in', ['a', 'b', 'c', 'slow', 'd', 'e', 'f', 'slow', 'g']);
     await expectCounted(bench, machine, 9);
     end();
-  }, 20_000);
+  }, 60_000);
 
   test('a record whose retries take longer, behind records of its own batch: it comes through', async () => {
     let longest = 0;
@@ -60,7 +60,7 @@ describe('C3: work that is slower than the transaction timeout', () => {
     await expectCounted(bench, machine, 5);
     end();
     expect(longest).toBeGreaterThan(4);
-  }, 20_000);
+  }, 60_000);
 
   test('each record of a batch that is split takes a good part: it comes through', async () => {
     const slow = (): Processor => {
@@ -78,5 +78,5 @@ describe('C3: work that is slower than the transaction timeout', () => {
     bench.append('in', ['a', 'b', 'c', 'd', 'bad', 'e', 'f', 'g']);
     await expectCounted(bench, machine, 8);
     end();
-  }, 20_000);
+  }, 60_000);
 });

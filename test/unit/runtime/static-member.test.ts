@@ -77,7 +77,7 @@ describe('a static member that is fenced', () => {
     expect(await ended).toBe(refused);
     expect(bench.committed()).toBe(undefined);
     expect(bench.warnings.filter(({ message }) => message.includes('joins anew')).map(({ fields }) => fields.waitMs)).toEqual([1000, 2000, 4000]);
-  }, 20_000);
+  }, 60_000);
 });
 
 describe('how often an instance id is claimed', () => {

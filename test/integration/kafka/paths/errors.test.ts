@@ -255,8 +255,13 @@ describe('while the broker does not answer, both paths', () => {
     const name = await topic();
     const error = await same(async (path) => {
       const sink = await transportOn(path, plain({ 'message.timeout.ms': 1_500, 'socket.timeout.ms': 1_000 })).sink();
-      await sink.send(OutputBatch.of(output({ topic: name, partition: 0, value: Buffer.from('first') })));
-      await sink.flush();
+      const first = async (): Promise<true> => {
+        await sink.send(OutputBatch.of(output({ topic: name, partition: 0, value: Buffer.from('first') })));
+        await sink.flush();
+        return true;
+      };
+      // A new client of a busy broker may take longer for it.
+      await eventually('the first record', () => first().catch(() => false));
       await cluster.pause();
       await sink.send(OutputBatch.of(...[1, 2].map((i) => output({ topic: name, partition: 0, value: Buffer.from(`${i}`) }))));
       const outcome = await told(sink.flush());
