@@ -7,7 +7,7 @@ export interface KeyRange {
 }
 
 /** The tail is merged into the sorted part once it holds more than this share of it. */
-const TAIL_SHARE = 1 / 64;
+const TAIL_SHARE = 1 / 8;
 const LEAST_TAIL = 64;
 
 /**
@@ -16,7 +16,10 @@ const LEAST_TAIL = 64;
  */
 export class SortedKeys {
   private sorted: string[];
+  /** Sorted too: few, so that those that come between two walks are cheap to put among them. */
   private tail: string[] = [];
+  /** Since the last walk, as they came. */
+  private recent: string[] = [];
 
   constructor(keys: Iterable<string>) {
     this.sorted = [...new Set(keys)].sort(compare);
@@ -24,7 +27,7 @@ export class SortedKeys {
 
   /** A key that is there already is kept once. */
   add(key: string): void {
-    this.tail.push(key);
+    this.recent.push(key);
   }
 
   /** Keys in the range, each once, in order. The walk ends with the set's next change. */
@@ -59,9 +62,9 @@ export class SortedKeys {
 
   /** Removes the keys of the range, and returns them. */
   take(range: KeyRange): string[] {
+    this.settle();
     const left = slice(this.sorted, range);
     const taken = this.sorted.splice(left.start, Math.max(left.end - left.start, 0));
-    this.tail.sort(compare);
     const right = slice(this.tail, range);
     return taken.concat(this.tail.splice(right.start, Math.max(right.end - right.start, 0)));
   }
@@ -70,18 +73,22 @@ export class SortedKeys {
   retain(wanted: (key: string) => boolean): void {
     this.sorted = this.sorted.filter(wanted);
     this.tail = this.tail.filter(wanted);
+    this.recent = this.recent.filter(wanted);
   }
 
   private settle(): void {
-    this.tail.sort(compare);
+    if (this.recent.length === 0) return;
+    this.tail = merge(this.tail, this.recent.sort(compare));
+    this.recent = [];
     if (this.tail.length <= Math.max(LEAST_TAIL, this.sorted.length * TAIL_SHARE)) return;
     this.sorted = merge(this.sorted, this.tail);
     this.tail = [];
   }
 }
 
+/** For sorting alone, where the order of equal keys is all one: comparing them once is half of what sorting costs. */
 function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
+  return a < b ? -1 : 1;
 }
 
 function slice(keys: readonly string[], range: KeyRange): { start: number; end: number } {

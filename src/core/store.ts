@@ -67,8 +67,8 @@ export type KeySpan = Pick<ByteRange, 'gte' | 'lte' | 'lt'>;
 
 /** A snapshot scan. */
 export interface ByteIterator {
-  /** The next entries in order, at least one while any is left; an empty array at the end. */
-  next(): MaybePromise<[Buffer, Buffer][]>;
+  /** The next entries in order, at least one while any is left; an empty array at the end. The caller has no use for more than `wanted` now. */
+  next(wanted?: number): MaybePromise<[Buffer, Buffer][]>;
   close(): MaybePromise<void>;
 }
 

@@ -21,6 +21,8 @@ export interface ScanSource<K, V> {
 
 /** The entries of a range as reads saw them when it was made: buffered writes laid over the engine's snapshot (S1). */
 export class StoreScan<K, V> implements StoreIterator<K, V> {
+  /** How many entries the engine is asked for next, and after that twice as many each time; undefined: as many as it gives. */
+  portion: number | undefined;
   private closed = false;
   private left: number;
   private nextBuffered = 0;
@@ -83,7 +85,8 @@ export class StoreScan<K, V> implements StoreIterator<K, V> {
 
   private async load(): Promise<void> {
     try {
-      const chunk = this.source.stored.next();
+      const chunk = this.source.stored.next(this.portion);
+      if (this.portion !== undefined) this.portion *= 2;
       this.chunk = isPromise(chunk) ? await chunk : chunk;
       this.nextStored = 0;
       this.exhausted = this.chunk.length === 0;
@@ -98,9 +101,12 @@ export class StoreScan<K, V> implements StoreIterator<K, V> {
     const { buffered, reverse } = this.source;
     const head = buffered[this.nextBuffered];
     const stored = this.chunk[this.nextStored];
-    if (head === undefined && stored === undefined) return END;
+    if (head === undefined) {
+      this.nextStored++;
+      return stored ?? END;
+    }
     const storedKey = stored && latin1Of(stored[0]);
-    if (head === undefined || (storedKey !== undefined && (reverse ? storedKey > head[0] : storedKey < head[0]))) {
+    if (storedKey !== undefined && (reverse ? storedKey > head[0] : storedKey < head[0])) {
       this.nextStored++;
       return stored as Bytes;
     }

@@ -181,9 +181,9 @@ class LevelScan implements ByteIterator {
     this.iterator = db.iterator({ gte: gte ? prefix.keyOf(gte) : prefix.bytes, ...upper, reverse, limit, fillCache, highWaterMarkBytes: CHUNK_BYTES });
   }
 
-  async next(): Promise<[Buffer, Buffer][]> {
+  async next(wanted = CHUNK): Promise<[Buffer, Buffer][]> {
     try {
-      const entries = await this.iterator.nextv(CHUNK);
+      const entries = await this.iterator.nextv(Math.min(wanted, CHUNK));
       return entries.map(([key, value]) => [key.subarray(this.prefix.bytes.length), value]);
     } catch (cause) {
       throw failure('read', this.db, cause);

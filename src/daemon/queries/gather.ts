@@ -1,4 +1,4 @@
-import { andThen, type MaybePromise } from '../../core/maybe.js';
+import { andThen, isPromise, type MaybePromise } from '../../core/maybe.js';
 import { type JsonPart, jsonPart } from './json-part.js';
 import { NotThere, type Peers } from './peers.js';
 import { type QueryError, unavailable } from './query-error.js';
@@ -35,15 +35,11 @@ function withOthers(
 
 /** Those of the partitions that can be read here. */
 export function gatherHere(request: StoreRequest, partitions: readonly number[], pace: QueryPace): MaybePromise<readonly JsonPart[]> {
-  const [first] = partitions;
-  if (first !== undefined && partitions.length === 1) return andThen(partHere(request, first, pace), (part) => (part === undefined ? [] : [part]));
-  const parts = partitions.map(async (partition) => partHere(request, partition, pace));
-  return Promise.all(parts).then((there) => there.filter((part) => part !== undefined));
-}
-
-function partHere(request: StoreRequest, partition: number, pace: QueryPace): MaybePromise<JsonPart | undefined> {
   const { application, definition, query, stale } = request;
-  return andThen(application.queries.read(definition.name, partition, query, { stale, pace }), (part) => part && jsonPart(part, request));
+  return andThen(application.queries.read(definition.name, partitions, query, { stale, pace }), (parts) => {
+    const told = parts.map((part) => jsonPart(part, request));
+    return told.some(isPromise) ? Promise.all(told) : (told as JsonPart[]);
+  });
 }
 
 async function gatherElsewhere(request: StoreRequest, partitions: readonly number[], passage: Passage, peers: Peers): Promise<readonly JsonPart[]> {

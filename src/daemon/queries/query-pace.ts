@@ -1,4 +1,4 @@
-import type { ReadingPace } from '../../runtime/queries/read-store.js';
+import type { ReadingPace } from '../../runtime/queries/span-reading.js';
 import type { HttpRequest } from '../../telemetry/http-route.js';
 import { unavailable } from './query-error.js';
 import type { Turns } from './turns.js';

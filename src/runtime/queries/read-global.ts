@@ -2,7 +2,7 @@ import { bytesOfLatin1, latin1Of } from '../../core/latin1.js';
 import type { GlobalTableDefinition, StoreDefinition } from '../../core/store.js';
 import type { GlobalTableReader } from '../globals/table-reader.js';
 import { afterPrefix } from '../stores/scan-rows.js';
-import { collect, type ReadingPace } from './read-store.js';
+import { collect, type ReadingPace } from './span-reading.js';
 import type { PartitionPart, SpanQuery, StoreQuery } from './store-query.js';
 
 /** What a global table is, told as of any store. */

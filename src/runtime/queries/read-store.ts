@@ -1,41 +1,19 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { MaybePromise } from '../../core/maybe.js';
-import type { KeyValueStore, StoreDefinition, StoreIterator } from '../../core/store.js';
+import type { KeyValueStore, StoreDefinition } from '../../core/store.js';
 import { windowSegmentMs } from '../../core/store-layout.js';
 import type { SessionStore, StateStore, ValueAndTimestamp, VersionedRecord, VersionedStore, Windowed, WindowStore } from '../../core/store-types.js';
-import { StoreScan } from '../store-scan.js';
 import { Segments } from '../stores/segments.js';
 import { timeBytes } from '../stores/time-bytes.js';
-import type { FoundEntry, PointQuery, SpanQuery, StoreQuery } from './store-query.js';
+import type { Found, Span } from './span-reading.js';
+import type { FoundEntry, PointQuery, SpanQuery } from './store-query.js';
 
 type Value = Buffer | number;
 
-/** What a task's store gives; keys and values as `CommittedViews` has them. */
-export interface Found {
-  readonly entries: readonly FoundEntry[];
-  /** The place of the first one that was not taken; undefined where there are no more. */
-  readonly next: string | undefined;
-}
-
-/** How a range that is long is read. */
-export interface ReadingPace {
-  /** Throws when the reading is to end. */
-  check(): void;
-  /** Resolves when the next portion may be taken. */
-  turn(): Promise<void>;
-}
-
-/** Entries are taken in portions, so that processing waits for none of them long. */
-const PORTION = 256;
 const FOREVER = Number.MAX_SAFE_INTEGER;
 
-/** A point query is answered at once; a range is a snapshot of this moment, however long it takes to read. */
-export function readStore(store: StateStore, definition: StoreDefinition, query: StoreQuery, pace?: ReadingPace): MaybePromise<Found> {
-  if (query.kind === 'get') {
-    const entry = pointOf(store, definition, query);
-    return { entries: entry === undefined ? [] : [entry], next: undefined };
-  }
-  return collect(spanOf(store, definition, query), query, pace);
+/** What a task's store, as `CommittedViews` has it, says to a point query: at most one entry. */
+export function readPoint(store: StateStore, definition: StoreDefinition, query: PointQuery): Found {
+  const entry = pointOf(store, definition, query);
+  return { entries: entry === undefined ? [] : [entry], next: undefined };
 }
 
 function pointOf(store: StateStore, { type, windowSizeMs = 0, timestamped }: StoreDefinition, { key, asOf, window }: PointQuery): FoundEntry | undefined {
@@ -56,13 +34,8 @@ function pointOf(store: StateStore, { type, windowSizeMs = 0, timestamped }: Sto
   }
 }
 
-/** The entries of a span as the store gives them, and how each is told. */
-export interface Span {
-  readonly entries: StoreIterator<unknown, unknown>;
-  readonly entryOf: (key: never, value: never) => FoundEntry | undefined;
-}
-
-function spanOf(store: StateStore, definition: StoreDefinition, query: SpanQuery): Span {
+/** What such a store has of a span, as of this moment. */
+export function spanOf(store: StateStore, definition: StoreDefinition, query: SpanQuery): Span {
   switch (definition.type) {
     case 'window':
       return windowsOf(store as WindowStore<string, Value>, definition, query);
@@ -121,33 +94,6 @@ function sessionsOf(store: SessionStore<string, Value>, { retentionMs = 0, times
 /** One more than is given, to know whether there are more. */
 function limited({ reverse, limit }: SpanQuery): { reverse: boolean; limit: number } {
   return { reverse, limit: limit + 1 };
-}
-
-/** Those that a query takes of a span. */
-export async function collect({ entries, entryOf }: Span, { limit, maxBytes }: SpanQuery, pace: ReadingPace | undefined): Promise<Found> {
-  const found: FoundEntry[] = [];
-  let bytes = 0;
-  const scan = entries instanceof StoreScan ? entries : undefined;
-  try {
-    for (;;) {
-      const next = scan?.nextLoaded() ?? (await valueIn(entries.next()));
-      if (next === undefined) return { entries: found, next: undefined };
-      pace?.check();
-      const entry = entryOf(next[0] as never, next[1] as never);
-      if (entry === undefined) continue;
-      if (found.length === limit || bytes > maxBytes) return { entries: found, next: entry.order };
-      found.push(entry);
-      bytes += entry.key.length + (typeof entry.value === 'number' ? 8 : entry.value.length);
-      if (found.length % PORTION === 0) await (pace?.turn() ?? nextTurn());
-    }
-  } finally {
-    await entries.return();
-  }
-}
-
-async function valueIn<T>(next: Promise<IteratorResult<T>>): Promise<T | undefined> {
-  const { done, value } = await next;
-  return done ? undefined : value;
 }
 
 function partsOf(value: Value | ValueAndTimestamp<Value>, timestamped = false): { value: Value; timestamp?: number } {

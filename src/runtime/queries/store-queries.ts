@@ -1,5 +1,5 @@
 import { bytesOfLatin1 } from '../../core/latin1.js';
-import { isPromise, type MaybePromise } from '../../core/maybe.js';
+import type { MaybePromise } from '../../core/maybe.js';
 import { partitionForKey } from '../../core/murmur2.js';
 import type { StoreDefinition } from '../../core/store.js';
 import type { PartitionOffset } from '../../core/transport.js';
@@ -14,7 +14,9 @@ import type { Standbys } from '../standby/standbys.js';
 import { type TaskName, taskName } from '../standby/task-name.js';
 import type { TaskState } from '../task-state.js';
 import { readGlobal, storeOfTable } from './read-global.js';
-import { type Found, type ReadingPace, readStore } from './read-store.js';
+import { readPoint, spanOf } from './read-store.js';
+import { readTogether } from './read-together.js';
+import { type Found, type ReadingPace, SpanReading } from './span-reading.js';
 import type { PartitionPart, PointQuery, SpanQuery, Staleness, StoreQuery } from './store-query.js';
 
 /** What of a membership queries are answered from. */
@@ -51,7 +53,13 @@ export interface StorePlace {
   readonly elsewhere: readonly { readonly instance: string; readonly address: string | undefined; readonly partitions: readonly number[] }[];
 }
 
+/** The sub-topology of a store, among what there is. */
+interface Located extends QueryParts {
+  readonly lead: LeadTopic;
+}
+
 interface Readable {
+  readonly partition: number;
   readonly state: TaskState;
   readonly positions: readonly PartitionOffset[];
   readonly stale: Staleness | undefined;
@@ -106,18 +114,22 @@ export class StoreQueries {
     return !foreign && sources.every(({ topics, key }) => topics.every((topic) => own.has(topic)) && key.format === stores.get(store)?.key);
   }
 
-  /** What a partition of a store holds, as of now; undefined where it cannot be read here. Throws a RetriableError while a global table is loading. */
-  read(store: string, partition: number, query: StoreQuery, { stale, pace }: ReadOptions): MaybePromise<PartitionPart | undefined> {
+  /**
+   * What those of the partitions that can be read here hold of what is asked, as of now; of a range in several, each as much as the first
+   * entries of all need. Throws a RetriableError while a global table is loading.
+   */
+  read(store: string, partitions: readonly number[], query: StoreQuery, { stale, pace }: ReadOptions): MaybePromise<readonly PartitionPart[]> {
     if (this.isGlobal(store)) return this.readTable(store, query, pace);
-    const readable = this.readable(store, partition);
-    if (!readable?.state.readable || (readable.stale && !stale)) return undefined;
-    const { state, positions, stale: staleness } = readable;
-    const part = (found: Found): PartitionPart => ({ partition, ...found, positions, stale: staleness });
-    const { committedViews } = state;
-    const asked = query.kind === 'get' && committedViews.isAsynchronous(store) ? asSpan(query) : query;
-    const found = readStore(committedViews.of(store), this.stores.get(store) as StoreDefinition, asked, pace);
-    const { cuts } = committedViews;
-    return isPromise(found) ? found.then((read) => (committedViews.cuts === cuts ? part(read) : undefined)) : part(found);
+    const located = this.options.sure() ? this.locate(store) : undefined;
+    if (located === undefined) return [];
+    const there = partitions
+      .map((partition) => this.readable(located, store, partition))
+      .filter((one) => one !== undefined)
+      .filter((one) => one.state.readable && (stale || one.stale === undefined));
+    const definition = this.stores.get(store) as StoreDefinition;
+    if (query.kind === 'range') return readSpan(there, definition, query, pace);
+    if (there.some(({ state }) => state.committedViews.isAsynchronous(store))) return readSpan(there, definition, asSpan(query), pace);
+    return there.map((one) => partOf(one, readPoint(one.state.committedViews.of(store), definition, query)));
   }
 
   /** The other instances that say they run a partition's task, and behind them, for stale answers, those that have a copy. */
@@ -149,7 +161,7 @@ export class StoreQueries {
     };
   }
 
-  private locate(store: string): (QueryParts & { readonly lead: LeadTopic }) | undefined {
+  private locate(store: string): Located | undefined {
     const parts = this.options.parts();
     const lead = parts?.plan.leads.find(({ subtopology }) => subtopology.stores.includes(store));
     return parts && lead && { ...parts, lead };
@@ -159,22 +171,19 @@ export class StoreQueries {
     return (standbys?.known() ?? []).filter(({ id, alive }) => alive && id !== this.options.instanceId);
   }
 
-  private readTable(store: string, query: StoreQuery, pace: ReadingPace | undefined): MaybePromise<PartitionPart | undefined> {
+  private readTable(store: string, query: StoreQuery, pace: ReadingPace | undefined): MaybePromise<readonly PartitionPart[]> {
     const reader = this.options.table(store);
-    return reader && readGlobal(reader, query, pace);
+    return reader === undefined ? [] : readGlobal(reader, query, pace).then((part) => [part]);
   }
 
-  private readable(store: string, partition: number): Readable | undefined {
-    const located = this.locate(store);
-    if (located === undefined || !this.options.sure()) return undefined;
-    const { lead, owned, opening, standbys } = located;
+  private readable({ lead, owned, opening, standbys }: Located, store: string, partition: number): Readable | undefined {
     const isIt = ({ task, lead: topic }: OwnedTask): boolean => topic === lead.topic && task.partition === partition;
     const running = owned.find(isIt);
     if (running) return this.ofRunning(running);
     const restoring = opening.find((one) => isIt(one.owned));
-    if (restoring) return { state: restoring.owned.task.state, positions: copiedTo(restoring.progress, store), stale: 'restoring' };
+    if (restoring) return { partition, state: restoring.owned.task.state, positions: copiedTo(restoring.progress, store), stale: 'restoring' };
     const copy = standbys?.copyOf(taskName(lead.subtopology.directory, partition), store);
-    return copy && { state: copy.state, positions: copiedTo(copy.progress, store), stale: 'standby' };
+    return copy && { partition, state: copy.state, positions: copiedTo(copy.progress, store), stale: 'standby' };
   }
 
   /** A task whose partitions are being given up is not answered from: soon, or already, another instance has them. */
@@ -183,7 +192,36 @@ export class StoreQueries {
     if (queues.some(({ closed }) => closed)) return undefined;
     const positions = queues.map(({ partition, rewindTo }) => ({ topic: partition.topic, partition: partition.partition, offset: rewindTo }));
     const replaying = queues.some(({ rewindTo, replayUntil }) => rewindTo < replayUntil);
-    return { state, positions, stale: replaying ? 'restoring' : this.options.reachable() ? undefined : 'broker-unreachable' };
+    return { partition: task.partition, state, positions, stale: replaying ? 'restoring' : this.options.reachable() ? undefined : 'broker-unreachable' };
+  }
+}
+
+function partOf({ partition, positions, stale }: Readable, found: Found): PartitionPart {
+  return { partition, ...found, positions, stale };
+}
+
+/** Of all partitions as of this moment. What the end of a task cuts short is left out. */
+async function readSpan(
+  there: readonly Readable[],
+  definition: StoreDefinition,
+  query: SpanQuery,
+  pace: ReadingPace | undefined,
+): Promise<readonly PartitionPart[]> {
+  const readings = new Map<SpanReading, { readonly readable: Readable; readonly cuts: number }>();
+  const isCut = (reading: SpanReading): boolean => {
+    const one = readings.get(reading);
+    return one?.readable.state.committedViews.cuts !== one?.cuts;
+  };
+  try {
+    for (const readable of there) {
+      const { committedViews } = readable.state;
+      const span = spanOf(committedViews.of(definition.name), definition, query);
+      readings.set(new SpanReading(span, query, pace), { readable, cuts: committedViews.cuts });
+    }
+    await readTogether([...readings.keys()], query, isCut);
+    return Array.from(readings).flatMap(([reading, { readable }]) => (isCut(reading) ? [] : [partOf(readable, reading.found)]));
+  } finally {
+    await Promise.all(Array.from(readings.keys(), (reading) => reading.close()));
   }
 }
 

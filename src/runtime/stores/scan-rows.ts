@@ -2,7 +2,7 @@ import { bytesOfLatin1 } from '../../core/latin1.js';
 import type { KeyRange } from '../../core/sorted-keys.js';
 import type { ByteIterator, RangeOptions, StoreReader } from '../../core/store.js';
 import type { OpenScans } from '../open-scans.js';
-import { StoreScan } from '../store-scan.js';
+import { type ScanSource, StoreScan } from '../store-scan.js';
 import type { WriteBuffer } from '../write-buffer.js';
 
 /** Where a scan reads, and who answers for it when it is left open. */
@@ -35,8 +35,8 @@ export function scanRows<K, V>({ buffer, reader, scans, step }: Scanned, scan: R
       lte: bytes(lte),
       lt: bytes(lt),
       reverse,
-      // Each buffered key may hide one of the engine's.
-      ...(most === Number.POSITIVE_INFINITY ? {} : { limit: most + buffered.length }),
+      // Each deletion may hide one of the engine's; what a write hides, it stands for.
+      ...(most === Number.POSITIVE_INFINITY ? {} : { limit: most + deletions(buffered) }),
     }),
   );
   const made: StoreScan<K, V> = new StoreScan<K, V>({
@@ -51,13 +51,19 @@ export function scanRows<K, V>({ buffer, reader, scans, step }: Scanned, scan: R
   return made;
 }
 
+function deletions(buffered: ScanSource<unknown, unknown>['buffered']): number {
+  let count = 0;
+  for (const [, value] of buffered) if (value === null) count++;
+  return count;
+}
+
 /** Each was opened at once, so together they are a snapshot. */
 function oneAfterAnother(parts: readonly ByteIterator[]): ByteIterator {
   let at = 0;
   return {
-    async next() {
+    async next(wanted) {
       for (; at < parts.length; at++) {
-        const entries = await (parts[at] as ByteIterator).next();
+        const entries = await (parts[at] as ByteIterator).next(wanted);
         if (entries.length > 0) return entries;
       }
       return [];

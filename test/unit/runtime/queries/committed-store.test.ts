@@ -7,7 +7,8 @@ import { silentLogger } from '../../../../src/core/logger.js';
 import type { KeyValueStore, StoreDefinition, StoreEngine, StoreIterator } from '../../../../src/core/store.js';
 import type { SessionStore, TimestampedStore, VersionedStore, WindowStore } from '../../../../src/core/store-types.js';
 import { CacheBudget } from '../../../../src/runtime/cache-budget.js';
-import { readStore } from '../../../../src/runtime/queries/read-store.js';
+import { spanOf } from '../../../../src/runtime/queries/read-store.js';
+import { collect } from '../../../../src/runtime/queries/span-reading.js';
 import type { FoundEntry } from '../../../../src/runtime/queries/store-query.js';
 import { TaskState } from '../../../../src/runtime/task-state.js';
 import { serdeFor } from '../../../../src/serdes/formats.js';
@@ -93,8 +94,10 @@ async function ofTask(state: TaskState): Promise<unknown[]> {
 
 const everything = { kind: 'range', reverse: false, limit: 1e6, maxBytes: 1e9 } as const;
 
-async function fromBeside(state: TaskState, { definition }: Typed): Promise<unknown[]> {
-  const { entries } = await readStore(state.committedViews.of('s'), { ...definition, name: 's', engine: 'e', key: 'string' }, everything);
+async function fromBeside(state: TaskState, { definition }: Typed, limit: number = everything.limit): Promise<unknown[]> {
+  const query = { ...everything, limit };
+  const span = spanOf(state.committedViews.of('s'), { ...definition, name: 's', engine: 'e', key: 'string' }, query);
+  const { entries } = await collect(span, query, undefined);
   return entries.map((entry) => shown(entry, definition.type));
 }
 
@@ -138,11 +141,30 @@ describe.each(ENGINES)('on %s', (_engine, makeEngine) => {
           }
           await beside;
           expect(await fromBeside(state, typed)).toEqual(expected);
+          expect(await fromBeside(state, typed, 2)).toEqual(expected.slice(0, 2));
           await state.close();
         }),
         { numRuns: 15 },
       );
     });
+  });
+
+  test('a short scan finds what stands behind entries that were deleted and overwritten since the flush', async () => {
+    const typed = TYPES[0] as Typed;
+    const state = await open(typed, makeEngine(), 0);
+    const write = (from: number, to: number, n: number | null): void => {
+      for (let i = from; i < to; i++) typed.write(state.store<any>('s'), String(i).padStart(2, '0'), n, 0);
+      state.endBatch();
+      state.committed();
+    };
+    write(0, 60, 1);
+    await state.flush([]);
+    write(0, 20, null);
+    write(20, 22, 2);
+    write(22, 40, null);
+    const expected = [20, 21, 40, 41, 42].map((i) => [String(i), { n: i < 40 ? 2 : 1 }]);
+    for (const limit of [1, 2, 3, 5]) expect(await fromBeside(state, typed, limit)).toEqual(expected.slice(0, limit));
+    await state.close();
   });
 
   test('a scan is of the moment it was begun in, however much is committed and flushed before it ends', async () => {
