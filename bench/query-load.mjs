@@ -1,14 +1,11 @@
 /**
  * A process of its own that asks a server over a number of connections, each asking again as soon as it was answered. Told by IPC what
- * to ask and a file for the answers; tells how long each took, in milliseconds.
+ * to ask (every so manieth for some entries in a row, the others by key) and a file for the answers; tells how long each took, in milliseconds.
  */
 import { writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 
 const HEAD_END = '\r\n\r\n';
-/** Every tenth query is for some entries in a row. */
-const RANGE_EVERY = 10;
-
 /** One connection, one request at a time: HTTP/1.1 as far as the daemon speaks it, for a tenth of what a whole client costs. */
 class Connection {
   #socket;
@@ -51,7 +48,7 @@ class Connection {
   }
 }
 
-process.on('message', async ({ port, connections, queries, keys, seed, file }) => {
+process.on('message', async ({ port, connections, queries, keys, seed, rangeEvery, file }) => {
   const opened = await Promise.all(Array.from({ length: connections }, () => Connection.open(port)));
   const answers = [];
   const times = { get: [], range: [] };
@@ -61,7 +58,7 @@ process.on('message', async ({ port, connections, queries, keys, seed, file }) =
     while (asked < queries) {
       const number = asked++;
       const key = `k${(Math.imul(number + seed, 2_654_435_761) >>> 0) % keys}`;
-      const kind = number % RANGE_EVERY === 0 ? 'range' : 'get';
+      const kind = (number + 1) % rangeEvery === 0 ? 'range' : 'get';
       const path = kind === 'range' ? `/stores/main-count?from=${key}&limit=10` : `/stores/main-count/${key}`;
       const started = performance.now();
       const { status, text } = await connection.get(path);

@@ -19,8 +19,15 @@ const KEYS = 100_000;
 const QUERIES = 10_000;
 const CONNECTIONS = 64;
 const ROUNDS = 5;
-/** Until compilers and caches are warm, and between two rounds. */
+/** Queries by key, and a mixture with ranges over all partitions: a range is every so manieth. */
+const KINDS = [
+  { name: 'by key', rangeEvery: Number.POSITIVE_INFINITY },
+  { name: 'a tenth of them ranges', rangeEvery: 10 },
+];
+/** Until compilers and caches are warm: without queries, and rounds of them that are not counted. */
 const WARM_MS = 10_000;
+const WARM_ROUNDS = 3;
+/** Between two rounds. */
 const QUIET_MS = 3_000;
 /** So far it may be behind before a round begins: a third of a second, which is more than lies between two commits and a tick of the flow. */
 const KEPT_UP = RATE / 3;
@@ -30,7 +37,7 @@ const steps = { steps: 'steps: [count]' };
 
 /**
  * 10,000 queries at a time on 64 connections, while 50,000 records/s are counted by key with a changelog; the daemon has both cores, and
- * shares them with the broker and the clients. Every answer is checked against the input: a count must be that of the key's records before
+ * shares them with the broker and the clients. A round asks by key alone, the next one for ranges over all partitions too. Every answer is checked against the input: a count must be that of the key's records before
  * the position that the answer names. In the same round, under the same load, a bare HTTP server in a process of its own is asked the
  * same: what that needs, the machine needs.
  */
@@ -48,7 +55,10 @@ export async function queries({ cluster, progress }) {
       flow = await SteadyFlow.start(cluster.brokers, INPUT, RATE);
       await sleep(WARM_MS);
       const rounds = [];
-      for (let round = 1; round <= ROUNDS; round++) rounds.push(await oneRound(round, { daemon, barePort, load, flow, watch, folder, progress }));
+      const parts = { daemon, barePort, load, flow, watch, folder, progress };
+      const [, mixture] = KINDS;
+      for (let round = 1; round <= WARM_ROUNDS; round++) await oneRound(mixture, -round, parts);
+      for (let round = 1; round <= ROUNDS; round++) for (const kind of KINDS) rounds.push(await oneRound(kind, round, parts));
       const sent = await flow.stop();
       for (const deadline = Date.now() + 60_000; (await watch.committed()) < sent; await sleep(50))
         if (Date.now() > deadline) throw new WrongResult('not all records were processed');
@@ -68,28 +78,27 @@ export async function queries({ cluster, progress }) {
 }
 
 /** What is processed while nobody asks, and while 10,000 queries are answered. */
-async function oneRound(round, { daemon, barePort, load, flow, watch, folder, progress }) {
-  const file = path.join(folder, `answers-${round}.json`);
-  const seed = round * QUERIES;
+async function oneRound({ name, rangeEvery }, round, { daemon, barePort, load, flow, watch, folder, progress }) {
+  const file = path.join(folder, `answers-${name}-${round}.json`);
+  const asked = { seed: (round + WARM_ROUNDS) * QUERIES, rangeEvery };
   await keptUp(flow, watch);
   const quiet = await rateOf(watch, () => sleep(QUIET_MS));
   let told;
   const busy = await rateOf(watch, async () => {
-    told = await ask(load, { port: daemon.httpPort, seed, file });
+    told = await ask(load, { port: daemon.httpPort, ...asked, file });
   });
   const behind = flow.sent - (await watch.committed());
   await keptUp(flow, watch);
-  const bare = latencies((await ask(load, { port: barePort, seed, file: path.join(folder, 'bare.json') })).times);
+  const bare = latencies((await ask(load, { port: barePort, ...asked, file: path.join(folder, 'bare.json') })).times);
   const figures = { ...latencies(told.times), bareP50: bare.p50, bareP99: bare.p99, seconds: told.seconds };
   const ms = (name) => figures[name].toFixed(1);
-  progress(
-    `queries, round ${round} of ${ROUNDS}: ${thousands(QUERIES / told.seconds)} queries/s, p99 ${ms('p99')} ms, of gets ${ms('getP99')}, of ranges ${ms('rangeP99')}; bare server ${ms('bareP99')}`,
-  );
-  return { quiet, busy, behind, ...figures, file };
+  const which = round < 0 ? 'not counted' : `round ${round} of ${ROUNDS}`;
+  progress(`queries ${name}, ${which}: ${thousands(QUERIES / told.seconds)} queries/s, p99 ${ms('p99')} ms, bare server ${ms('bareP99')}`);
+  return { kind: name, quiet, busy, behind, ...figures, file };
 }
 
-async function ask(load, { port, seed, file }) {
-  load.send({ port, connections: CONNECTIONS, queries: QUERIES, keys: KEYS, seed, file });
+async function ask(load, { port, seed, rangeEvery, file }) {
+  load.send({ port, connections: CONNECTIONS, queries: QUERIES, keys: KEYS, seed, rangeEvery, file });
   const over = new AbortController();
   const [told] = await Promise.race([once(load, 'message', over), once(load, 'exit', over)]);
   over.abort();
@@ -166,26 +175,31 @@ function below(numbers, bound) {
 function print({ rounds, sent, entries }) {
   const figures = rounds.map(({ file, ...figures }) => ({ ...figures, slowdown: 1 - figures.busy / figures.quiet }));
   save('queries', { rate: RATE, queries: QUERIES, connections: CONNECTIONS, sent, entries, rounds: figures });
+  table(
+    `${thousands(QUERIES)} queries on ${CONNECTIONS} connections while ${thousands(RATE)} records/s are counted; median of ${ROUNDS}; ${thousands(entries)} entries right`,
+    ['', 'queries/s', 'p50', 'p99', 'bare server p50', 'p99', 'records/s before', 'meanwhile', 'slower by'],
+    KINDS.map(({ name }) =>
+      rowOf(
+        name,
+        figures.filter(({ kind }) => kind === name),
+      ),
+    ),
+  );
+}
+
+function rowOf(name, figures) {
   const of = (field) => median(figures.map((one) => one[field]));
   const percent = (share) => `${(share * 100).toFixed(1)} %`;
   const ms = (time) => `${time.toFixed(1)} ms`;
-  table(
-    `${thousands(QUERIES)} queries on ${CONNECTIONS} connections while ${thousands(RATE)} records/s are counted; median of ${ROUNDS}; ${thousands(entries)} entries right`,
-    ['', 'queries/s', 'p50', 'p99', 'gets', 'ranges', 'bare server p50', 'p99', 'records/s before', 'meanwhile', 'slower by'],
-    [
-      [
-        'queries',
-        thousands(QUERIES / of('seconds')),
-        ms(of('p50')),
-        verdict(of('p99'), '≤', TARGETS.p99, ms),
-        ms(of('getP99')),
-        ms(of('rangeP99')),
-        ms(of('bareP50')),
-        ms(of('bareP99')),
-        thousands(of('quiet')),
-        thousands(of('busy')),
-        verdict(of('slowdown'), '≤', TARGETS.slowdown, percent),
-      ],
-    ],
-  );
+  return [
+    name,
+    thousands(QUERIES / of('seconds')),
+    ms(of('p50')),
+    verdict(of('p99'), '≤', TARGETS.p99, ms),
+    ms(of('bareP50')),
+    ms(of('bareP99')),
+    thousands(of('quiet')),
+    thousands(of('busy')),
+    verdict(of('slowdown'), '≤', TARGETS.slowdown, percent),
+  ];
 }

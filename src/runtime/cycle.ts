@@ -17,7 +17,7 @@ import type { TaskSet } from './task-set.js';
 const PREPARE_AGAIN_MS = 1000;
 
 /** Batches run one after the other so long, before timers, sockets and queries have their turn: those that wait for nothing would leave them none. */
-const TURN_MS = 4;
+const TURN_MS = 2;
 
 /**
  * One cycle: takes what is there, up to `maxRecords` a partition and `maxWaitMs` in all, and runs it batch by

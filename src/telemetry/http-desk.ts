@@ -24,7 +24,7 @@ export interface HttpDeskOptions {
 
 const NO_HEADERS = {};
 /** Answers that make a message worth while others are still worked on. */
-const ENOUGH = 16;
+const ENOUGH = 4;
 
 /** Answers the requests that were let in. What is answered in one go goes out in one message. */
 export class HttpDesk {
