@@ -148,8 +148,6 @@ export interface StoreWrites {
 
 /** All stores that a task keeps in one engine: they are opened, written and closed together. */
 export interface TaskStorage {
-  /** False where contents end with the process; unless told they outlive it. */
-  readonly persistent?: boolean | undefined;
   /** One of the stores this was opened with. */
   store(name: string): StoreReader;
   /** Applies the writes of all stores and records the positions in one atomic step (C4). */

@@ -235,12 +235,12 @@ export class TaskState {
   /** What a restore fills: each engine's storage, with the changelogs of the stores in it, of the task's own partition. */
   restorable(changelogs: readonly Changelog[]): RestoredStorage[] {
     const byStore = new Map(changelogs.map((changelog) => [changelog.store, changelog]));
-    return this.groups.flatMap(({ storage, definitions }) => {
+    return this.groups.flatMap(({ storage, persistent, definitions }) => {
       const own = definitions.flatMap(({ name }) => {
         const changelog = byStore.get(name);
         return changelog === undefined ? [] : [{ ...changelog, rows: this.stores.get(name)?.rowsOfChangelog }];
       });
-      return own.length === 0 ? [] : [{ storage, changelogs: own, others: own.length < definitions.length }];
+      return own.length === 0 ? [] : [{ storage, persistent, changelogs: own, others: own.length < definitions.length }];
     });
   }
 

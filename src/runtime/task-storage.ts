@@ -27,7 +27,7 @@ export async function openTaskStorage(engine: StoreEngine, stores: readonly stri
     for (const backend of opened.values()) await backend.close();
     throw error;
   }
-  return new SeparateStores(opened, engine.persistent);
+  return new SeparateStores(opened);
 }
 
 /** The reader with `getMany`, which for an engine without it is a loop (B7). */
@@ -157,10 +157,7 @@ function writeLoop(backend: StoreBackend | AsyncStoreBackend): OpenBackend['appl
 
 /** Stores of an engine that keeps each for itself: a write covers one store, so they may stand apart after a crash. */
 class SeparateStores implements TaskStorage {
-  constructor(
-    private readonly backends: ReadonlyMap<string, OpenBackend>,
-    readonly persistent: boolean,
-  ) {}
+  constructor(private readonly backends: ReadonlyMap<string, OpenBackend>) {}
 
   store(name: string): StoreReader {
     return this.backend(name);

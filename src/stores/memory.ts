@@ -10,7 +10,6 @@ export function memoryEngine(): TaskStoreEngine {
 }
 
 class MemoryStorage implements TaskStorage {
-  readonly persistent = false;
   private readonly stores: ReadonlyMap<string, MemoryStore>;
   private readonly latest = new Map<string, StoredPosition>();
 

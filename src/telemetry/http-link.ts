@@ -13,6 +13,7 @@ export class FrontLink {
   private onMessage: (message: FromFront) => void = () => {};
   private onEnded: (error: FatalError) => void = () => {};
   private closing: Promise<void> | undefined;
+  private gone = false;
 
   constructor(
     opening: FrontOpening,
@@ -21,7 +22,7 @@ export class FrontLink {
   ) {
     this.front = opening(settings, {
       message: (message) => this.onMessage(message),
-      ended: (why) => this.onEnded(new FatalError('http/ended', `the HTTP server ended: ${why}`, { fix: 'start the daemon again' })),
+      ended: (why) => this.ended(why),
     });
   }
 
@@ -51,14 +52,22 @@ export class FrontLink {
     return this.closing;
   }
 
-  private closed(): Promise<void> {
-    return new Promise((resolve) => {
+  private async closed(): Promise<void> {
+    if (this.gone) return;
+    await new Promise<void>((resolve) => {
       this.onEnded = () => resolve();
       this.onMessage = ({ kind }) => {
         if (kind === 'closed') resolve();
       };
       this.front.post({ kind: 'close' });
     });
+  }
+
+  /** Its first word counts: an error is followed by the end. */
+  private ended(why: string): void {
+    if (this.gone) return;
+    this.gone = true;
+    this.onEnded(new FatalError('http/ended', `the HTTP server ended: ${why}`, { fix: 'start the daemon again' }));
   }
 
   private take(message: FromFront, onAsked: OnAsked): void {

@@ -98,7 +98,7 @@ export class StoreBench {
   async replay(records: readonly LogRecord[], portion = Number.POSITIVE_INFINITY): Promise<void> {
     const [{ changelogs } = { changelogs: [] }] = this.state.restorable([{ store: 's', topic: TOPIC, partition: 0 }]);
     const rows = changelogs[0]?.rows;
-    const shared = new SharedStorage(this.storage, true);
+    const shared = new SharedStorage(this.storage, true, this.persistent);
     for (let at = 0; at < records.length; at += portion) {
       const some = records.slice(at, at + portion);
       const chunk = new Chunk(rows?.everyRecord || shared.takesEveryRecord({ store: 's', rows }));

@@ -179,7 +179,7 @@ class ModelledTask {
     await this.open();
     const wanted = NAMES.map((name) => ({ store: storeOf(name), topic: name, partition: 0 }));
     for (const { storage, changelogs } of this.state.restorable(wanted)) {
-      const shared = new SharedStorage(storage, false);
+      const shared = new SharedStorage(storage, false, this.engine.persistent);
       for (const changelog of changelogs) {
         const { store, topic, rows } = changelog;
         const records = this.changelogs.get(topic) ?? [];

@@ -53,7 +53,7 @@ async function opensBesideOtherFiles(): Promise<void> {
 /** Upstream keeps the last offset, here it is the next one (C4). */
 async function storesPositions(given: Vector['given'], expected: Vector['expect']): Promise<void> {
   const storage = await openTaskStorage(memoryEngine(), ['s'], '');
-  const shared = new SharedStorage(storage, true);
+  const shared = new SharedStorage(storage, true, false);
   const { topic, partition } = CHANGELOG;
   const seen: number[] = [];
   const write = async (offsets: readonly number[], last: number): Promise<void> => {

@@ -45,7 +45,7 @@ export class TableStore implements TaskStorage {
     private readonly options: TableStoreOptions,
   ) {
     this.bytes = state.bytesOf(options.definition.name);
-    this.shared = new WholeTable(this, true);
+    this.shared = new WholeTable(this, true, true);
   }
 
   /** Rejects as TaskState.open does. */

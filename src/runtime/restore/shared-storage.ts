@@ -18,12 +18,9 @@ export class SharedStorage {
     private readonly storage: TaskStorage,
     /** The storage holds one store and nothing else. */
     private readonly single: boolean,
+    /** What is written outlives the process. */
+    readonly persistent: boolean,
   ) {}
-
-  /** What is written outlives the process. */
-  get persistent(): boolean {
-    return this.storage.persistent ?? true;
-  }
 
   /** Up to where the store has its changelog; undefined when it does not say. */
   position(changelog: TopicPartition & { readonly store: string }): Promise<StoredPosition | undefined> {

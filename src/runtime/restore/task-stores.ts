@@ -5,6 +5,8 @@ import { SharedStorage } from './shared-storage.js';
 /** What a task keeps in one engine, and the changelogs of the stores in it. */
 export interface RestoredStorage {
   readonly storage: TaskStorage;
+  /** False where its contents end with the process. */
+  readonly persistent?: boolean | undefined;
   readonly changelogs: readonly Changelog[];
   /** There are stores without a changelog too: emptying one store must leave them alone. */
   readonly others?: boolean | undefined;
@@ -19,8 +21,8 @@ export function copiesOf(
   surroundings: CopySurroundings,
   eventsOf: (changelog: Changelog) => CopyEvents,
 ): ChangelogCopy[] {
-  return storages.flatMap(({ storage, changelogs, others = false, shared: given }) => {
-    const shared = given ?? new SharedStorage(storage, changelogs.length === 1 && !others);
+  return storages.flatMap(({ storage, persistent = true, changelogs, others = false, shared: given }) => {
+    const shared = given ?? new SharedStorage(storage, changelogs.length === 1 && !others, persistent);
     return changelogs.map((changelog) => new ChangelogCopy(changelog, shared, endless, surroundings, eventsOf(changelog)));
   });
 }

@@ -213,8 +213,11 @@ describe('a server that ends by itself', () => {
 
   test('later throws where nothing catches it but the process', async () => {
     const { opening, end } = ending(true);
-    await startHttp(options, opening);
+    const server = await startHttp(options, opening);
     expect(end).toThrow(expect.objectContaining({ code: 'http/ended' }));
+    // Once: a thread tells its error and its end.
+    end();
+    await server.close();
   });
 });
 

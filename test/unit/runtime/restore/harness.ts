@@ -157,8 +157,14 @@ export const CHANGELOG: Changelog = { store: 's', topic: 'c', partition: 0 };
 /** Chunks of a few records. */
 export const SMALL = 400;
 
-export const restoring = (around: CopySurroundings, storage: TaskStorage, options: { listener?: RestoreListener; others?: boolean } = {}): Restoration =>
-  new Restoration({ ...around, listener: options.listener, storages: [{ storage, changelogs: [CHANGELOG], others: options.others }] });
+export interface RestoringOptions {
+  readonly listener?: RestoreListener;
+  readonly others?: boolean;
+  readonly persistent?: boolean;
+}
+
+export const restoring = (around: CopySurroundings, storage: TaskStorage, { listener, ...options }: RestoringOptions = {}): Restoration =>
+  new Restoration({ ...around, listener, storages: [{ storage, changelogs: [CHANGELOG], ...options }] });
 
 export const numbered = (count: number, keys = 10): Entry[] => Array.from({ length: count }, (_, i) => [`k${i % keys}`, i % 7 === 3 ? null : `v${i}`] as const);
 
@@ -167,11 +173,12 @@ export async function suspendedAfter(
   batches: number,
   around: CopySurroundings,
   storage: TaskStorage,
-  listener: RestoreListener = {},
+  { listener = {}, ...options }: RestoringOptions = {},
 ): Promise<Awaited<ReturnType<Restoration['restore']>>> {
   let seen = 0;
   const suspended: Promise<void>[] = [];
   const restoration = restoring(around, storage, {
+    ...options,
     listener: {
       ...listener,
       onBatch: (...told) => {

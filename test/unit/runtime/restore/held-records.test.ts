@@ -68,7 +68,7 @@ describe.each(Object.entries(engines))('restoring into %s', (_, { open, persiste
       },
       onEnd: (_restored, records) => expect(records).toBe(RECORDS),
     };
-    const restoration = restoring(await world.surroundings(), storage, { listener });
+    const restoration = restoring(await world.surroundings(), storage, { listener, persistent });
     expect(await restoration.restore([])).toBe('restored');
     if (persistent) expect(writes()).toBeGreaterThan(1);
     else expect(writes()).toBe(1);
@@ -90,11 +90,11 @@ describe.each(Object.entries(engines))('restoring into %s', (_, { open, persiste
         restored += records;
       },
     };
-    expect(await suspendedAfter(0, around, storage, listener)).toBe('suspended');
+    expect(await suspendedAfter(0, around, storage, { listener, persistent })).toBe('suspended');
     expect(restored).toBeGreaterThan(0);
     expect(restored).toBeLessThan(RECORDS);
     expect(await contents(storage)).toEqual(fold(ENTRIES.slice(0, restored)));
-    const second = restoring(around, storage, { listener });
+    const second = restoring(around, storage, { listener, persistent });
     // A backend without positions is filled anew.
     const kept = (await storage.positions()).length > 0;
     restored = kept ? restored : 0;
@@ -107,7 +107,7 @@ describe.each(Object.entries(engines))('restoring into %s', (_, { open, persiste
 it('writes before the end into memory too when what it holds reaches its bound', async () => {
   const storage = await world.storage('memory');
   const writes = writesTo(storage);
-  expect(await restoring(await world.surroundings(400), storage).restore([])).toBe('restored');
+  expect(await restoring(await world.surroundings(400), storage, { persistent: false }).restore([])).toBe('restored');
   expect(writes()).toBeGreaterThan(1);
   expect(await contents(storage)).toEqual(fold(ENTRIES));
 });

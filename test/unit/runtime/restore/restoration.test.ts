@@ -68,7 +68,7 @@ describe.each(['memory', 'leveldb'] as const)('restoring into %s', (engine) => {
       },
       onSuspended: (_, records) => expect(records).toBe(restored),
     };
-    expect(await suspendedAfter(0, around, storage, listener)).toBe('suspended');
+    expect(await suspendedAfter(0, around, storage, { listener })).toBe('suspended');
     const [position] = await storage.positions();
     expect(position?.offset).toBe(restored);
     expect(restored).toBeLessThan(4500);
