@@ -139,6 +139,7 @@ const STOP_PATIENCE_MS = 10_000;
 /** The archive of classes is written at the end, and a killed node leaves none. */
 const ARCHIVE_PATIENCE_MS = 120_000;
 
+/** Beside warnings: when the controller takes the broker for dead, and what that knows of it. */
 const LOG4J = `status = error
 appender.out.type = Console
 appender.out.name = out
@@ -146,6 +147,10 @@ appender.out.layout.type = PatternLayout
 appender.out.layout.pattern = %d{ISO8601} %p %c{1} %m%n
 rootLogger.level = warn
 rootLogger.appenderRef.out.ref = out
+logger.controller.name = org.apache.kafka.controller.ReplicationControlManager
+logger.controller.level = info
+logger.broker.name = kafka.server.BrokerLifecycleManager
+logger.broker.level = info
 `;
 
 /**
